@@ -1,0 +1,169 @@
+"""The plain description of a search space: parameters, conditions, samples. Needs neither torch nor NNI."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
+
+import numpy as np
+
+from edgetune.errors import SpaceError, nearest
+
+Value: TypeAlias = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parameter exists only while another one has one of these values."""
+
+    label: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few options; numeric options are listed in ascending order."""
+
+    label: str
+    options: tuple[Value, ...]
+    conditions: tuple[Condition, ...] = ()
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        return self.options[int(rng.integers(len(self.options)))]
+
+    def holds(self, value: Value) -> bool:
+        return any(value == option and type(value) is type(option) for option in self.options)
+
+    @property
+    def count(self) -> float:
+        return len(self.options)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two bounds (both included), uniform or log-uniform."""
+
+    label: str
+    low: float
+    high: float
+    log: bool = False
+    conditions: tuple[Condition, ...] = ()
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        if self.log:
+            return float(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
+        return float(rng.uniform(self.low, self.high))
+
+    def holds(self, value: Value) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+
+    @property
+    def count(self) -> float:
+        return math.inf
+
+
+Parameter: TypeAlias = Choice | Range
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value for every active label of a space, in the space's order.
+
+    Two samples that describe the same network are equal and have the same :attr:`hash`,
+    in every process and version.
+    """
+
+    values: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+    def __getitem__(self, label: str) -> Value:
+        return self.values[label]
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def to_json(self) -> str:
+        return json.dumps(dict(self.values), sort_keys=True, separators=(",", ":"))
+
+    @cached_property
+    def hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Parameters with conditions; a condition names a parameter listed earlier."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for parameter in self.parameters:
+            if parameter.label in seen:
+                raise SpaceError("the label occurs twice", where=f"{self.name}.{parameter.label}", mend="rename one")
+            for condition in parameter.conditions:
+                if condition.label not in seen:
+                    raise SpaceError(
+                        f"a condition names {condition.label!r}, which is not listed before it",
+                        where=f"{self.name}.{parameter.label}",
+                        mend="list the parameter that decides first",
+                    )
+            seen.add(parameter.label)
+
+    @cached_property
+    def by_label(self) -> Mapping[str, Parameter]:
+        return MappingProxyType({parameter.label: parameter for parameter in self.parameters})
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        """A random sample, each active parameter drawn on its own."""
+        return self.complete({}, rng)
+
+    def complete(self, values: Mapping[str, Value], rng: np.random.Generator) -> Sample:
+        """The sample with `values` where its parameters are active, the rest drawn at random."""
+        chosen: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if is_active(parameter, chosen):
+                known = parameter.label in values
+                chosen[parameter.label] = values[parameter.label] if known else parameter.draw(rng)
+        return self.sample(chosen)
+
+    def sample(self, values: Mapping[str, Value]) -> Sample:
+        """Checks `values` and drops what is not active.
+
+        Raises
+        ------
+        SpaceError
+            An active label is missing, a label is unknown, or a value is not among its options.
+        """
+        for label in values:
+            if label not in self.by_label:
+                raise SpaceError(f"unknown label {label!r}", where=self.name, mend=nearest(label, self.by_label))
+        chosen: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if not is_active(parameter, chosen):
+                continue
+            if parameter.label not in values:
+                raise SpaceError(f"no value for {parameter.label!r}", where=self.name, mend="give one")
+            value = values[parameter.label]
+            if not parameter.holds(value):
+                raise SpaceError(f"{value!r} is not a value of {parameter.label!r}", where=self.name, mend=f"it takes {parameter}")
+            chosen[parameter.label] = value
+        return Sample(chosen)
+
+    def from_json(self, text: str) -> Sample:
+        return self.sample(json.loads(text))
+
+
+def is_active(parameter: Parameter, chosen: Mapping[str, Value]) -> bool:
+    """Whether the values chosen so far make this parameter exist."""
+    return all(chosen.get(condition.label) in condition.values for condition in parameter.conditions)
