@@ -1,0 +1,57 @@
+"""From an architecture to its kernels, without torch."""
+
+from __future__ import annotations
+
+from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.graph import Graph
+from edgetune.space.architecture import Architecture, Block
+
+
+def graph_of(architecture: Architecture) -> Graph:
+    """The kernels of the exported network: normalisation of raw pixels, stem, blocks, head, classifier."""
+    a = architecture
+    builder = GraphBuilder("network", (a.channels, a.resolution, a.resolution))
+    x = add_stem(builder, a)
+    for number, block in enumerate(a.blocks, 1):
+        builder.prefix = f"block{number}."
+        x = add_block(builder, x, block)
+    builder.prefix = ""
+    add_head(builder, x, a)
+    return builder.graph()
+
+
+def add_stem(builder: GraphBuilder, architecture: Architecture) -> int:
+    a = architecture
+    x = builder.with_constant("add", INPUT, name="subtract-mean")
+    x = builder.with_constant("multiply", x, name="scale")
+    return builder.conv(x, a.stem_width, kernel=3, stride=a.stem_stride, activation=a.activation, name="stem")
+
+
+def add_block(builder: GraphBuilder, x: int, block: Block) -> int:
+    """See :class:`edgetune.space.architecture.Block`."""
+    shortcut, hidden, act = x, block.hidden_width, block.activation
+    if block.kind == "fused":
+        x = builder.conv(x, hidden, kernel=block.kernel, stride=block.stride, activation=act, name="fused")
+    else:
+        if block.expansion != 1:
+            x = builder.conv(x, hidden, activation=act, name="expand")
+        x = builder.depthwise(x, block.kernel, stride=block.stride, activation=act)
+    if block.squeeze_excite:
+        x = add_squeeze_excite(builder, x, block.squeeze_width)
+    x = builder.conv(x, block.out_width, name="project")
+    return builder.add(shortcut, x) if block.residual else x
+
+
+def add_squeeze_excite(builder: GraphBuilder, x: int, squeeze_width: int, gate: str = "hsigmoid") -> int:
+    """Channel attention (Hu 2018): pool, two 1×1 convolutions on one pixel, a gate on each channel."""
+    width = builder.shape(x)[0]
+    y = builder.global_pool(x, name="squeeze.pool")
+    y = builder.conv(y, squeeze_width, activation="relu", name="squeeze.reduce")
+    y = builder.conv(y, width, activation=gate, name="squeeze.expand")
+    return builder.multiply(x, y, name="squeeze.multiply")
+
+
+def add_head(builder: GraphBuilder, x: int, architecture: Architecture) -> int:
+    a = architecture
+    x = builder.conv(x, a.head_width, activation=a.activation, name="head")
+    return builder.linear(builder.global_pool(x, name="pool"), a.classes, name="classifier")
