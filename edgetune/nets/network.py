@@ -26,11 +26,13 @@ class MobileBlock(nn.Module):
         if block.squeeze_excite:
             layers["squeeze_excite"] = SqueezeExcite(hidden, block.squeeze_width)
         layers["project"] = conv_bn(hidden, block.out_width, 1)
-        self.layers = nn.Sequential(layers)
+        self.kind = block.kind
+        self.path = nn.ModuleDict({block.kind: nn.Sequential(layers)})  # each kind has weights of its own
         self.residual = block.residual
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x) if self.residual else self.layers(x)
+        y = self.path[self.kind](x)
+        return x + y if self.residual else y
 
 
 class Network(nn.Module):
@@ -42,7 +44,7 @@ class Network(nn.Module):
         self.architecture = a
         self.normalize = Normalize(mean, std)
         self.stem = conv_bn(a.channels, a.stem_width, 3, stride=a.stem_stride, act=a.activation)
-        self.blocks = nn.Sequential(*(MobileBlock(block) for block in a.blocks))
+        self.blocks = nn.Sequential(OrderedDict((block.name, MobileBlock(block)) for block in a.blocks))
         self.head = conv_bn(a.last_width, a.head_width, 1, act=a.activation)
         self.classifier = nn.Linear(a.head_width, a.classes)
 

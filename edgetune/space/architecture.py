@@ -24,6 +24,7 @@ class Block:
     BatchNorm follows each convolution; the activation follows each but the projection.
     """
 
+    name: str  # its position, "stage1_block2": what a supernet's weights are shared by
     kind: BlockKind
     in_width: int
     out_width: int

@@ -95,6 +95,7 @@ class MobileSpace:
 def _block(sample: Sample, name: str, in_width: int, out_width: int, stride: int) -> Block:
     kind = cast(BlockKind, sample[f"{name}.kind"])
     return Block(
+        name=name.replace(".", "_"),
         kind=kind,
         in_width=in_width,
         out_width=out_width,
