@@ -1,0 +1,116 @@
+"""A board's data sheet, read from `device_profiles/<name>/profile.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgetune.errors import DeviceError, nearest
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cluster(Strict):
+    """Cores of one kind."""
+
+    core: str
+    cores: int = Field(gt=0)
+    mhz: int = Field(gt=0)
+    l1d_kb: int = Field(gt=0)
+    l2_kb: int = Field(gt=0)
+    l2_shared: bool = True
+    fp32_macs_per_cycle: float = Field(gt=0)
+    int8_macs_per_cycle: float = Field(gt=0)
+
+
+class Memory(Strict):
+    """Main memory: type, size and what a copy reaches."""
+
+    kind: str
+    gb: tuple[float, ...]
+    stream_gb_per_s: float = Field(gt=0)
+
+
+class Target(Strict):
+    """What compilers need to know."""
+
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+
+
+class Profile(Strict):
+    """One board. `clusters` lists the measured cluster first; `sources` names where each figure comes from."""
+
+    name: str
+    title: str
+    soc: str
+    clusters: tuple[Cluster, ...] = Field(min_length=1)
+    l3_kb: int = 0
+    memory: Memory
+    target: Target
+    default_runtime: str
+    default_threads: int = Field(gt=0)
+    sources: dict[str, str]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that the measurements ran on."""
+        return self.clusters[0]
+
+    @property
+    def cpu_mhz(self) -> int:
+        return self.cluster.mhz
+
+    @cached_property
+    def folder(self) -> Path:
+        return profile_folder() / self.name
+
+    @property
+    def tvm_target(self) -> dict[str, Any]:
+        """The target in the words of TVM and LLVM."""
+        return {"kind": "llvm", "mtriple": self.target.triple, "mcpu": self.target.cpu, "mattr": list(self.target.features)}
+
+    def peak_gmacs(self, precision: str, threads: int, mhz: int) -> float:
+        """The arithmetic peak in 10⁹ multiply-accumulates a second; fp16 counts as fp32."""
+        rate = self.cluster.int8_macs_per_cycle if precision == "int8" else self.cluster.fp32_macs_per_cycle
+        return rate * min(threads, self.cluster.cores) * mhz / 1000
+
+
+def profile_folder() -> Path:
+    """Where the profiles lie: inside an installed package, or at the root of a checkout."""
+    inside, checkout = PACKAGE / "_device_profiles", PACKAGE.parent / "device_profiles"
+    return inside if inside.is_dir() else checkout
+
+
+def list_profiles() -> list[str]:
+    """The names of all boards, in alphabetical order."""
+    return sorted(path.parent.name for path in profile_folder().glob("*/profile.toml"))
+
+
+def load_profile(name: str) -> Profile:
+    """The profile of a board.
+
+    Raises
+    ------
+    DeviceError
+        No board goes by this name, or its profile is broken.
+    """
+    known = list_profiles()
+    if name not in known:
+        raise DeviceError(f"there is no device {name!r}", mend=nearest(name, known))
+    path = profile_folder() / name / "profile.toml"
+    try:
+        return Profile(name=name, **tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise DeviceError(f"the profile cannot be read: {error}", where=path, mend="correct the file") from error

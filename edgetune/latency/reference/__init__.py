@@ -1,0 +1,42 @@
+"""The networks of published latency tables, by the names used there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from edgetune.errors import ConfigError, nearest
+from edgetune.latency.graph import Graph
+from edgetune.latency.reference.efficientnet import efficientnet_lite
+from edgetune.latency.reference.mobilenet import mobilenet_v1, mobilenet_v2, mobilenet_v3
+from edgetune.latency.reference.resnet import resnet50
+
+PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
+    (r"mobilenet-v1-([\d.]+)-(\d+)", lambda m: mobilenet_v1(float(m[1]), int(m[2]))),
+    (r"mobilenet-v2-([\d.]+)-(\d+)", lambda m: mobilenet_v2(float(m[1]), int(m[2]))),
+    (r"mobilenet-v3-(large|small)(-minimalistic)?_(\d+)_([\d.]+)", lambda m: mobilenet_v3(m[1], float(m[4]), int(m[3]), minimalistic=bool(m[2]))),
+    (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
+    (r"mobilenet", lambda m: mobilenet_v1(1.0, 224)),
+    (r"resnet(50)?", lambda m: resnet50()),
+)  # fmt: skip
+
+EXAMPLES = (
+    "mobilenet-v1-1.0-224", "mobilenet-v2-1.0-224", "mobilenet-v3-large_224_1.0", "mobilenet-v3-small_224_1.0",
+    "efficientnet-lite0", "efficientnet-lite4", "resnet50",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def reference_graph(name: str) -> Graph:
+    """The kernels of a reference network, for example `mobilenet-v2-1.0-224` or `efficientnet-lite0`.
+
+    Raises
+    ------
+    ConfigError
+        No network goes by this name.
+    """
+    for pattern, build in PATTERNS:
+        if match := re.fullmatch(pattern, name):
+            return build(match)
+    raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
