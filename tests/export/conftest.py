@@ -1,52 +1,54 @@
-"""A small network with every kind of layer that the spaces know, and its ONNX file."""
+"""Two small networks, trained on scikit-learn's digits, with every kind of layer of the spaces; their ONNX files."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from edgetune.export.onnx_file import export_onnx
 from edgetune.nets.network import Network, build_network
-from edgetune.space.architecture import Activation, Architecture, Block
+from edgetune.space.architecture import Activation
+from edgetune.space.mobile import MOBILE_SMALL
 
 CLASSES = 10
 RESOLUTION = 28
 
 
-def small_network(act: Activation, *, squeeze_excite: bool) -> Network:
-    """Random weights, BatchNorm statistics of real forward passes, so that activations have sensible sizes."""
-    blocks = (
-        Block("fused", 8, 16, 2, 3, 3, act, False),
-        Block("mbconv", 16, 16, 1, 5, 3, act, squeeze_excite),
-        Block("mbconv", 16, 24, 2, 3, 2, act, squeeze_excite),
-        Block("mbconv", 24, 40, 2, 7, 3, act, squeeze_excite),
-    )
-    torch.manual_seed(0)
-    network = build_network(Architecture(1, RESOLUTION, CLASSES, 8, 1, blocks, 64, act), mean=(0.29,), std=(0.35,))
-    with torch.no_grad():
-        for batch in torch.from_numpy(pictures(320, seed=1)).split(32):
-            network.train()(batch)
-    return network.eval()
+class Digits(NamedTuple):
+    """Raw pixels, float32 (N, 1, 28, 28), 0…255, and labels."""
 
-
-def pictures(count: int, *, seed: int) -> np.ndarray:
-    """Smooth blobs, raw pixel values, float32 (count, 1, 28, 28)."""
-    noise = np.random.default_rng(seed).normal(size=(count, 1, 7, 7))
-    smooth = np.kron(noise, np.ones((4, 4)))
-    return np.clip(128 + 80 * smooth, 0, 255).round().astype(np.float32)
+    train: np.ndarray
+    train_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
 
 
 @pytest.fixture(scope="session")
-def hswish_network() -> Network:
-    return small_network("hswish", squeeze_excite=True)
+def digits() -> Digits:
+    images, labels = load_digits(return_X_y=True)
+    large = np.kron(images.reshape(-1, 1, 8, 8) * (255 / 16), np.ones((3, 3)))
+    pixels = np.pad(large, ((0, 0), (0, 0), (2, 2), (2, 2))).round().astype(np.float32)
+    return Digits(pixels[:1397], labels[:1397], pixels[1397:], labels[1397:])
 
 
 @pytest.fixture(scope="session")
-def relu_network() -> Network:
-    return small_network("relu", squeeze_excite=False)
+def test_pictures(digits: Digits) -> np.ndarray:
+    return digits.test[:32]
+
+
+@pytest.fixture(scope="session")
+def hswish_network(digits: Digits) -> Network:
+    return trained(small_network("hswish", squeeze_excite=True), digits)
+
+
+@pytest.fixture(scope="session")
+def relu_network(digits: Digits) -> Network:
+    return trained(small_network("relu", squeeze_excite=False), digits)
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +62,36 @@ def relu_onnx(relu_network: Network, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def test_pictures() -> np.ndarray:
-    return pictures(32, seed=2)
+def dense_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear classifier, far cheaper than the convolutional ones."""
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(RESOLUTION**2, CLASSES))
+    return exported(module, tmp_path_factory.mktemp("dense") / "model.onnx")
 
 
-def exported(network: Network, path: Path) -> Path:
+def small_network(act: Activation, *, squeeze_excite: bool) -> Network:
+    values = dict(MOBILE_SMALL.smallest().values)
+    values |= {label: act for label in values if label.endswith(".activation")}
+    values |= {label: squeeze_excite for label in values if label.endswith(".squeeze_excite")}
+    values |= {"stage1.block1.kind": "fused", "stage2.block1.kernel": 5, "stage3.block1.kernel": 7, "stage3.depth": 2}
+    sample = MOBILE_SMALL.space.complete(values, np.random.default_rng(0))
+    architecture = MOBILE_SMALL.architecture(sample, channels=1, resolution=RESOLUTION, classes=CLASSES)
+    torch.manual_seed(0)
+    return build_network(architecture, mean=(0.23,), std=(0.36,))
+
+
+def trained(network: Network, digits: Digits) -> Network:
+    pixels, labels = torch.from_numpy(digits.train), torch.from_numpy(digits.train_labels)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        for chosen in torch.randperm(len(pixels), generator=generator).split(64):
+            loss = torch.nn.functional.cross_entropy(network.train()(pixels[chosen]), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return network.eval()
+
+
+def exported(network: torch.nn.Module, path: Path) -> Path:
     export_onnx(network, path, channels=1, resolution=RESOLUTION, metadata={"labels": '["a", "b"]'})
     return path

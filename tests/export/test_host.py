@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgetune.errors import ModelFileError
+from edgetune.export.host import compare_speed, logits_of, top1_of
+
+
+def test_top1_is_the_share_of_right_answers(hswish_onnx: Path, test_pictures: np.ndarray) -> None:
+    answers = logits_of(hswish_onnx, test_pictures).argmax(1)
+    labels = answers.copy()
+    labels[:8] = (labels[:8] + 1) % 10
+    assert top1_of(hswish_onnx, test_pictures, labels) == 0.75
+
+
+def test_a_file_is_about_as_fast_as_itself_and_slower_than_a_smaller_one(hswish_onnx: Path, dense_onnx: Path) -> None:
+    same = compare_speed(hswish_onnx, hswish_onnx)
+    assert 0.7 < same.speedup < 1.4
+    assert same.kind == "measured on this host"
+    assert compare_speed(hswish_onnx, dense_onnx).speedup > 1.5
+
+
+def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ModelFileError, match=r"broken\.onnx"):
+        logits_of(broken, np.zeros((1, 1, 28, 28), np.float32))
+    with pytest.raises(ModelFileError):
+        logits_of(tmp_path / "absent.onnx", np.zeros((1, 1, 28, 28), np.float32))
