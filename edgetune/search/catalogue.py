@@ -1,0 +1,30 @@
+"""The strategies by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from edgetune.errors import ConfigError, nearest
+from edgetune.search.problem import Problem
+from edgetune.search.strategy import Strategy
+
+STRATEGIES = {
+    "random": ("edgetune.search.random", "RandomSearch"),
+    "nsga2": ("edgetune.search.nsga2", "NSGA2"),
+}
+
+
+def make_strategy(name: str, problem: Problem, *, seed: int = 0, **settings: Any) -> Strategy:
+    """The strategy called `name`.
+
+    Raises
+    ------
+    ConfigError
+        No strategy has this name.
+    """
+    if name not in STRATEGIES:
+        raise ConfigError(f"unknown strategy {name!r}", where="strategy", mend=nearest(name, STRATEGIES))
+    module, attribute = STRATEGIES[name]
+    strategy: Strategy = getattr(import_module(module), attribute)(problem, seed=seed, **settings)
+    return strategy

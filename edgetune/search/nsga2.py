@@ -1,0 +1,66 @@
+"""NSGA-II (Deb 2002), one child at a time, with constraint domination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgetune.search.genetic import offspring
+from edgetune.search.pareto import pareto_rank
+from edgetune.search.problem import Problem
+from edgetune.search.strategy import Strategy
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
+
+
+class NSGA2(Strategy):
+    """Parents won by binary tournament on rank, then crowding; survivors chosen after every trial.
+
+    Parameters
+    ----------
+    population
+        Survivors kept; as many samples are drawn at random first.
+    """
+
+    def __init__(self, problem: Problem, *, seed: int = 0, population: int = 20) -> None:
+        super().__init__(problem, seed=seed)
+        self.population = population
+        self.survivors: list[Trial] = []
+
+    def _propose(self) -> Sample:
+        if len(self.known) < self.population or len(self.survivors) < 2:
+            return self.problem.space.draw(self.rng)
+        return offspring(self.problem.space, self._winner(), self._winner(), self.rng)
+
+    def _winner(self) -> Sample:
+        """The better of two survivors, which are kept best first."""
+        return self.survivors[int(self.rng.integers(len(self.survivors), size=2).min())].sample
+
+    def _learn(self, trials: Sequence[Trial]) -> None:
+        candidates = self.survivors + [trial for trial in trials if trial.values is not None]
+        self.survivors = [candidates[i] for i in best_first(self.problem, candidates)[: self.population]]
+
+
+def best_first(problem: Problem, trials: Sequence[Trial]) -> list[int]:
+    """Order of trials by violation of the limits, then rank, then crowding distance (largest first)."""
+    if not trials:
+        return []
+    points = problem.points(trials)
+    violation = np.array([problem.violation(trial) for trial in trials])
+    rank = np.zeros(len(trials), dtype=int)
+    feasible = violation == 0
+    if feasible.any():
+        rank[feasible] = pareto_rank(points[feasible])
+    crowding = np.zeros(len(trials))
+    for level in set(rank[feasible]):
+        members = np.flatnonzero(feasible & (rank == level))
+        crowding[members] = crowding_distance(points[members])
+    return [int(i) for i in np.lexsort((-crowding, rank, violation))]
+
+
+def crowding_distance(points: np.ndarray) -> np.ndarray:
+    """Crowding distance of each point of one front, float (n,); infinite at its ends."""
+    from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+
+    return np.asarray(calc_crowding_distance(points))

@@ -1,0 +1,135 @@
+"""The search loop: ask, evaluate, write down, tell."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from edgetune.search.feasibility import infeasible_error
+from edgetune.search.problem import Problem
+from edgetune.search.strategy import Strategy
+from edgetune.search.study import Study
+from edgetune.search.trial import Trial, TrialState
+from edgetune.space.parameters import Sample
+
+Evaluate = Callable[[Sample], Mapping[str, float]]
+
+
+def run_search(
+    study: Study,
+    strategy: Strategy,
+    evaluate: Evaluate,
+    *,
+    trials: int,
+    seed: int = 0,
+    batch: int = 1,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> list[Trial]:
+    """Searches until the study holds `trials` trials, or the space holds nothing new.
+
+    Trials that the study holds already are told, not run: a stopped search goes on with the same call
+    and, with the same strategy, seed and batch, ends as if it had never stopped.
+
+    Parameters
+    ----------
+    evaluate
+        The figures of a sample by objective name; cheap ones are added here. An exception, a missing
+        or a non-finite figure makes a failed trial, and the search goes on. Python's, numpy's and torch's
+        global generators are seeded before each call.
+    seed
+        The trials' seeds come from this and their numbers.
+    batch
+        How many samples are asked for at a time.
+    on_trial
+        Called after each new trial is written.
+
+    Returns
+    -------
+    All trials of the study, by number.
+
+    Raises
+    ------
+    InfeasibleError
+        Nothing holds the limits; it names the nearest.
+    StudyError, StorageError
+        A trial could not be written.
+    """
+    stored = {trial.number: trial for trial in study.trials()}
+    finished: list[Trial] = []
+    while len(finished) < trials:
+        # A whole batch even when fewer are left, so that adding trials later gives the same ones.
+        samples = strategy.ask(batch)[: trials - len(finished)]
+        if not samples:
+            break
+        told = []
+        for number, sample in enumerate(samples, start=len(finished)):
+            trial = stored.get(number)
+            if trial is None:
+                trial = run_trial(strategy.problem, evaluate, sample, number=number, seed=seed)
+                study.add(trial)
+                if on_trial is not None:
+                    on_trial(trial)
+            told.append(trial)
+        strategy.tell(told)
+        finished += told
+    _require_feasible(strategy.problem, finished)
+    return finished
+
+
+def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: int, seed: int) -> Trial:
+    """Evaluates one sample; whatever goes wrong is the trial's error."""
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    _seed_everything(trial_seed)
+    started = time.perf_counter()
+    values: dict[str, float] | None = None
+    error = None
+    try:
+        values = _checked(problem, {**problem.cheap_values(sample), **evaluate(sample)})
+    except Exception as reason:  # noqa: BLE001 — an evaluation may raise anything
+        error = f"{type(reason).__name__}: {reason}"
+    return Trial(
+        number=number,
+        sample=sample,
+        values=values,
+        state=_state(problem, values),
+        seed=trial_seed,
+        seconds=time.perf_counter() - started,
+        error=error,
+        finished_at=time.time(),
+    )
+
+
+def _checked(problem: Problem, values: Mapping[str, float]) -> dict[str, float]:
+    """Every objective present and finite; other figures are kept when they are finite."""
+    for objective in problem.objectives:
+        if objective.name not in values:
+            raise ValueError(f"the evaluation reported no {objective.name!r}")
+        if not math.isfinite(values[objective.name]):
+            raise ValueError(f"{objective.name} is {values[objective.name]}")
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+
+
+def _state(problem: Problem, values: Mapping[str, float] | None) -> TrialState:
+    if values is None:
+        return "failed"
+    return "done" if problem.holds(values) else "infeasible"
+
+
+def _require_feasible(problem: Problem, trials: list[Trial]) -> None:
+    tried = [trial for trial in trials if trial.values is not None]
+    if tried and all(trial.state == "infeasible" for trial in tried):
+        best = min(tried, key=problem.violation)
+        raise infeasible_error(problem, problem.objectives, best.values or {})
+
+
+def _seed_everything(seed: int) -> None:
+    """A trial's random numbers do not depend on the trials before it, so a resumed search repeats them."""
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)

@@ -1,0 +1,83 @@
+"""The seam between the search loop and whoever decides what to try next."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgetune.search.feasibility import Nearest, find_feasible, infeasible_error
+from edgetune.search.problem import Problem
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
+
+PATIENCE = 64  # candidates in a row that are known or break a cheap limit, before feasible ones are bred on purpose
+
+
+class Strategy(ABC):
+    """Proposes samples and learns from trials.
+
+    Deterministic: the same seed and the same calls give the same proposals. So a stopped search goes on
+    by being told its stored trials again. No sample is proposed twice, nor one that was told.
+
+    Parameters
+    ----------
+    problem
+        What is searched for.
+    seed
+        Of the strategy's random stream.
+    """
+
+    def __init__(self, problem: Problem, *, seed: int = 0) -> None:
+        self.problem = problem
+        self.rng = np.random.default_rng(seed)
+        self.known: set[str] = set()
+        self._met_feasible = False
+        self._exhausted = False
+
+    def ask(self, n: int = 1) -> list[Sample]:
+        """Up to `n` new samples within the cheap limits; fewer only when no more of them were found in the space.
+
+        Raises
+        ------
+        InfeasibleError
+            No sample within the cheap limits was ever found; it names the nearest.
+        """
+        batch: list[Sample] = []
+        while len(batch) < n and not self._exhausted:
+            if (sample := self._next()) is None:
+                self._exhausted = True
+                break
+            self.known.add(sample.hash)
+            batch.append(sample)
+        return batch
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Learns what came of samples, whether or not they were asked for."""
+        self.known.update(trial.sample.hash for trial in trials)
+        self._learn(trials)
+
+    @abstractmethod
+    def _propose(self) -> Sample | None:
+        """A candidate; it may be known or break a limit. None: nothing is left."""
+
+    def _learn(self, trials: Sequence[Trial]) -> None:
+        """What a strategy that learns does with the trials."""
+
+    def _next(self) -> Sample | None:
+        nearest = Nearest(self.problem)
+        for _ in range(PATIENCE):
+            candidate = self._propose()
+            if candidate is None:
+                return None
+            if nearest.look(candidate) and candidate.hash not in self.known:
+                self._met_feasible = True
+                return candidate
+        bred = find_feasible(nearest, self.known, self.rng)
+        if bred is None and not self._met_feasible:
+            best = nearest.shrink()[0]
+            if self.problem.cheap_violation(best) > 0:
+                raise infeasible_error(self.problem, self.problem.cheap_objectives, self.problem.cheap_values(best))
+        self._met_feasible = True
+        return bred

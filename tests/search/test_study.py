@@ -1,0 +1,107 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgetune.errors import StorageError, StudyError
+from edgetune.search.study import SCHEMA_VERSION, Study
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
+
+TRIALS = [
+    Trial(
+        0,
+        Sample({"depth": 2, "kind": "mbconv", "se": True, "lr": 0.1 + 0.2}),
+        {"error": 1 / 3},
+        "done",
+        7,
+        0.5,
+        None,
+        1e9,
+    ),
+    Trial(1, Sample({"depth": 1}), None, "failed", 2**32 - 1, 0.5, "ValueError: no", 1e9),
+    Trial(2, Sample({"depth": 3}), {"error": 0.1, "size": 3.0}, "infeasible", 9, 0.5, None, 1e9),
+]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    with Study.create(tmp_path / "study.db", {"seed": 3, "limits": {"latency": 5.0}}) as study:
+        yield study
+
+
+def test_everything_comes_back_as_it_went_in(study: Study) -> None:
+    for trial in TRIALS:
+        study.add(trial)
+    study.set_note("stage", {"name": "search", "done": 3})
+    with Study.open(study.path) as again:
+        assert again.trials() == TRIALS and len(again) == 3
+        assert [t.finished_at for t in again.trials()] == [1e9] * 3
+        assert again.settings == {"seed": 3, "limits": {"latency": 5.0}}
+        assert again.note("stage") == {"name": "search", "done": 3}
+        assert again.note("absent", 4) == 4
+
+
+def test_a_reader_sees_trials_while_the_run_writes(study: Study) -> None:
+    with Study.open(study.path, read_only=True) as reader:
+        study.add(TRIALS[0])
+        assert reader.trials() == TRIALS[:1]
+        study.add(TRIALS[1])
+        assert reader.trials() == TRIALS[:2]
+        with pytest.raises(StorageError, match="may not write"):
+            reader.add(TRIALS[2])
+
+
+def test_an_existing_study_is_not_overwritten(study: Study) -> None:
+    study.add(TRIALS[0])
+    with pytest.raises(StudyError, match="exists already"):
+        Study.create(study.path, {})
+    assert study.trials() == TRIALS[:1]
+
+
+def test_a_trial_is_stored_once(study: Study) -> None:
+    study.add(TRIALS[0])
+    with pytest.raises(StudyError, match="stored already"):
+        study.add(TRIALS[0])
+
+
+def test_a_newer_schema_is_refused(study: Study) -> None:
+    connection = sqlite3.connect(study.path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(StudyError, match=f"schema {SCHEMA_VERSION + 1}"):
+        Study.open(study.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "study.db"
+    path.write_bytes(content)
+    with pytest.raises(StudyError):
+        Study.open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "other.db")
+    connection.execute("CREATE TABLE trials (a)")
+    connection.close()
+    with pytest.raises(StudyError, match="not an edgetune study"):
+        Study.open(tmp_path / "other.db")
+
+
+def test_a_missing_file_is_refused_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no study"):
+        Study.open(tmp_path / "study.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_said_and_keeps_what_was_written(study: Study) -> None:
+    study.add(TRIALS[0])
+    pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
+    study._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageError, match="no room"):
+        for number in range(1, 1000):
+            study.add(Trial(number, Sample({"depth": 1}), {"error": 0.5}, "done", 0))
+    assert study.trials()[0] == TRIALS[0]
