@@ -1,0 +1,129 @@
+"""The report: one HTML file that needs no network, drawn from a :class:`RunSummary`."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+
+from edgetune.files import atomic_write
+from edgetune.latency.prediction import KernelCost, Prediction
+from edgetune.report import plots, words
+from edgetune.report.diagram import draw
+from edgetune.report.summary import Conditions, Finalist, RunSummary
+
+
+def write_report(summary: RunSummary, path: Path) -> None:
+    """Writes the page, about 5 MB of which nearly all is plotly.
+
+    Raises
+    ------
+    StorageError
+        No room, no permission.
+    """
+    page = render(summary)
+    with atomic_write(path) as aside:
+        aside.write_text(page, encoding="utf-8", newline="\n")
+
+
+def render(summary: RunSummary) -> str:
+    """The page as text. Everything that comes from the run is escaped; no script but the page's own may run."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=PackageLoader("edgetune.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for word in (words.percent, words.milliseconds, words.three_digits, words.count, words.size, words.duration, words.difference):
+        environment.filters[word.__name__] = word
+    plotly, script = get_plotlyjs().replace("\r", ""), template_text("page.js")
+    return environment.get_template("page.html").render(
+        summary=summary,
+        figures={"pareto": plots.pareto(summary), "hypervolume": plots.hypervolume(summary)},
+        columns=latency_columns(summary),
+        warnings=warnings_of(summary),
+        best=max(summary.finalists, key=lambda finalist: finalist.test_top1, default=None),
+        draw=draw,
+        kernel_kinds=kernel_kinds,
+        find_latency=find_latency,
+        deploy=deploy_steps(summary),
+        style=template_text("page.css"),
+        plotly=plotly,
+        script=script,
+        script_hashes=" ".join(f"'{script_hash(text)}'" for text in (plotly, script)),
+    )
+
+
+def template_text(name: str) -> str:
+    return (files("edgetune.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def script_hash(text: str) -> str:
+    """The name by which the page's security policy admits an inline script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def latency_columns(summary: RunSummary) -> list[Conditions]:
+    """One column for each set of conditions that some latency speaks of; the search's own comes first."""
+    found = (Conditions.of(latency) for finalist in summary.finalists for latency in finalist.latencies)
+    return list(dict.fromkeys([summary.conditions, *found]))
+
+
+def find_latency(finalist: Finalist, conditions: Conditions) -> Prediction | None:
+    return next((latency for latency in finalist.latencies if Conditions.of(latency) == conditions), None)
+
+
+def warnings_of(summary: RunSummary) -> dict[str, list[str]]:
+    """Each warning once, with the finalists it speaks of."""
+    found: dict[str, list[str]] = {}
+    for finalist in summary.finalists:
+        for text in dict.fromkeys(warning for latency in finalist.latencies for warning in latency.warnings):
+            found.setdefault(text, []).append(finalist.name)
+    return found
+
+
+def kernel_kinds(kernels: Iterable[KernelCost]) -> list[tuple[str, float, int]]:
+    """Kind, part of the latency, number of kernels; the costliest first."""
+    shares: dict[str, list[float]] = {}
+    for kernel in kernels:
+        shares.setdefault(kernel.kind, []).append(kernel.share)
+    return sorted(((kind, sum(parts), len(parts)) for kind, parts in shares.items()), key=lambda row: -row[1])
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The way of one bundle to the board. `program` is the five lines that classify one picture there."""
+
+    finalist: Finalist
+    copy: str
+    install: str
+    program: str
+
+
+def deploy_steps(summary: RunSummary) -> Deployment | None:
+    """For the most accurate finalist that has an ONNX file."""
+    ranked = sorted(summary.finalists, key=lambda finalist: -finalist.test_top1)
+    for finalist in ranked:
+        for artefact in finalist.artefacts:
+            if artefact.format == "onnx":
+                path = PurePosixPath(artefact.path)
+                program = deploy_program(path.name, summary.data.channels, summary.data.resolution)
+                return Deployment(finalist, f"scp -r {path.parent} pi@raspberrypi.local:", "pip install onnxruntime pillow", program)
+    return None
+
+
+def deploy_program(model: str, channels: int, resolution: int) -> str:
+    """Five lines of Python; the pixels go in raw, since the network normalises them itself."""
+    mode, axes = ("L", "[None, None]") if channels == 1 else ("RGB", ".transpose(2, 0, 1)[None]")
+    return "\n".join(
+        (
+            "import numpy, onnxruntime, PIL.Image",
+            f"session = onnxruntime.InferenceSession({model!r})",
+            f'picture = PIL.Image.open("picture.png").convert("{mode}").resize(({resolution}, {resolution}))',
+            f"pixels = numpy.asarray(picture, numpy.float32){axes}  # 0…255, as they are",
+            "print(session.run(None, {session.get_inputs()[0].name: pixels})[0].argmax())",
+        )
+    )
