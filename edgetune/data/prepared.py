@@ -1,0 +1,108 @@
+"""Decoded and split sets in the cache: written once, then mapped into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.data.source import ImageSource, Progress
+from edgetune.data.splits import split
+from edgetune.files import atomic_folder
+
+FORMAT = 1
+"""Part of every cache key: raise it when decoding or splitting changes."""
+ROWS = 1024
+"""Pictures handled at a time where a whole array may not fit the memory."""
+
+
+def cache_key(source: ImageSource, resolution: int, seed: int) -> str:
+    """A folder name for the prepared set, the same for the same content, resolution, seed and format."""
+    text = json.dumps([FORMAT, source.fingerprint, source.classes, resolution, seed])
+    return f"{source.name}-{resolution}px-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def prepare(source: ImageSource, resolution: int, seed: int, entry: Path, progress: Progress | None) -> None:
+    """Reads and splits `source` into the folder `entry`, which is whole or absent."""
+    with atomic_folder(entry) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        found = source.read(resolution, scratch, progress)
+        digests = np.stack([np.frombuffer(hashlib.sha256(image.tobytes()).digest(), "<u8") for image in found.images])
+        splits = split(found.labels, found.given, digests[:, 0], source.classes, seed)
+        order = np.concatenate([splits.train, splits.validation, splits.test])
+
+        images = open_memmap(folder / "images.npy", "w+", np.uint8, (len(order), *found.images.shape[1:]))
+        for start in range(0, len(order), ROWS):
+            images[start : start + ROWS] = found.images[order[start : start + ROWS]]
+        images.flush()
+        labels = found.labels[order]
+        np.save(folder / "labels.npy", labels)
+        mean, std = channel_statistics(images[: len(splits.train)])
+        counts = [len(splits.train), len(splits.validation), len(splits.test)]
+        content = hashlib.sha256(digests[order].tobytes() + labels.tobytes())
+        content.update(json.dumps([source.classes, counts, images.shape]).encode())
+        description = {
+            "name": source.name,
+            "classes": source.classes,
+            "counts": counts,
+            "mean": mean,
+            "std": std,
+            "notes": [*found.notes, *splits.notes],
+            "licence": source.licence,
+            "content_hash": content.hexdigest(),
+        }
+        (folder / "dataset.json").write_text(json.dumps(description, indent=1))
+        for file in scratch.iterdir():
+            file.unlink()
+        scratch.rmdir()
+
+
+def open_prepared(entry: Path) -> Dataset:
+    """The set in a cache folder, its pictures mapped and read-only.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        Absent, cut short or not such a folder.
+    """
+    description = json.loads((entry / "dataset.json").read_text())
+    images = np.load(entry / "images.npy", mmap_mode="r")
+    labels = np.load(entry / "labels.npy")
+    if not len(images) == len(labels) == sum(description["counts"]):
+        raise ValueError("counts differ")
+    ends = np.cumsum(description["counts"])
+    train, validation, test = (
+        Pictures(images[end - count : end], labels[end - count : end])
+        for end, count in zip(ends, description["counts"], strict=True)
+    )
+    return Dataset(
+        name=description["name"],
+        classes=tuple(description["classes"]),
+        train=train,
+        validation=validation,
+        test=test,
+        mean=tuple(description["mean"]),
+        std=tuple(description["std"]),
+        notes=tuple(description["notes"]),
+        licence=description["licence"],
+        content_hash=description["content_hash"],
+    )
+
+
+def channel_statistics(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel on the scale 0…1, exact, from histograms."""
+    channels = images.shape[3]
+    histogram = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(images), ROWS):
+        pixels = images[start : start + ROWS].reshape(-1, channels)
+        histogram += [np.bincount(pixels[:, channel], minlength=256) for channel in range(channels)]
+    values = np.arange(256) / 255
+    mean = histogram @ values / histogram.sum(axis=1)
+    variance = histogram @ values**2 / histogram.sum(axis=1) - mean**2
+    return mean.tolist(), np.sqrt(np.maximum(variance, 0)).tolist()
