@@ -40,3 +40,13 @@ def reference_graph(name: str) -> Graph:
         if match := re.fullmatch(pattern, name):
             return build(match)
     raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
+
+
+def family_of(name: str) -> str:
+    """The family of a reference network: its name without width, size and resolution.
+
+    >>> [family_of(n) for n in ("mobilenet-v2-0.5-96", "mobilenet-v3-large-minimalistic_224_1.0", "efficientnet-lite4", "resnet50")]
+    ['mobilenet-v2', 'mobilenet-v3', 'efficientnet-lite', 'resnet']
+    """
+    match = re.match(r"mobilenet-v\d|[a-z]+(-lite)?", name)
+    return match[0] if match else name

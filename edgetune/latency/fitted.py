@@ -1,0 +1,109 @@
+"""A board's fitted models as readable JSON: one for each setting, with what it was fitted on and how good it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgetune.errors import DeviceError
+from edgetune.files import atomic_write
+from edgetune.latency.cost_model import CostModel
+from edgetune.latency.features import FEATURES
+from edgetune.latency.setting import Setting
+
+FORMAT = 1
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Errors(Strict):
+    """Cross-validated: relative errors in per cent, rank correlation, how often the 90 % interval held."""
+
+    mape_pct: float
+    within_10_pct: float
+    spearman: float
+    coverage_pct: float
+    networks: int
+
+
+class Measured(Strict):
+    """The extent of the measurements; ranges as (lowest, highest)."""
+
+    networks: int
+    resolution: tuple[int, int]
+    mmacs: tuple[float, float]
+    latency_ms: tuple[float, float]
+    features: tuple[str, ...]
+
+
+class Fitted(Strict):
+    """The model of one setting. `factors` multiply the data-sheet times; `quantile` scales the spread to a 90 % interval."""
+
+    runtime: str
+    version: str
+    precision: str
+    threads: int
+    cpu_mhz: int
+    factors: dict[str, float]
+    covariance: list[list[float]]
+    noise: float
+    quantile: float
+    measured: Measured
+    errors: dict[str, Errors]
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.runtime, self.version, self.precision, self.threads, self.cpu_mhz)  # type: ignore[arg-type]
+
+    @property
+    def cost_model(self) -> CostModel:
+        return CostModel(np.log([self.factors[name] for name in FEATURES]), np.array(self.covariance), self.noise)
+
+
+def write_fitted(path: Path, device: str, models: list[Fitted]) -> None:
+    content = {"format": FORMAT, "device": device, "models": [model.model_dump(mode="json") for model in models]}
+    with atomic_write(path) as aside:
+        aside.write_text(_layout(content))
+
+
+def read_fitted(path: Path) -> list[Fitted]:
+    """The models of a board, none if the file is absent.
+
+    Raises
+    ------
+    DeviceError
+        The file is broken or of another version.
+    """
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text())
+        if content.get("format") != FORMAT:
+            raise DeviceError(f"model format {content.get('format')}", where=path, mend=f"this version reads format {FORMAT}")
+        return [Fitted(**model) for model in content["models"]]
+    except (json.JSONDecodeError, ValidationError, TypeError, KeyError) as error:
+        raise DeviceError(f"the fitted model cannot be read: {error}", where=path, mend="fit it again") from error
+
+
+def _layout(content: dict[str, Any]) -> str:
+    """JSON with an indented line for each entry and each row of a matrix."""
+    rows: list[str] = []
+
+    def shelve(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shelve(entry) for key, entry in value.items()}
+        if isinstance(value, list) and value and not isinstance(value[0], dict | list):
+            rows.append(json.dumps(value))
+            return f"@{len(rows) - 1}@"
+        return [shelve(entry) for entry in value] if isinstance(value, list) else value
+
+    text = json.dumps(shelve(content), indent=1)
+    for i, row in enumerate(rows):
+        text = text.replace(f'"@{i}@"', row, 1)
+    return text + "\n"

@@ -1,0 +1,177 @@
+"""The latency of networks on a board, with a 90 % interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgetune.device.profile import Profile, load_profile
+from edgetune.errors import DeviceError, nearest
+from edgetune.latency.cost_model import CostModel
+from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
+from edgetune.latency.fitted import Fitted, read_fitted
+from edgetune.latency.graph import Graph
+from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
+from edgetune.latency.setting import Setting, parse_precision, parse_runtime, runtime_label, version_key
+
+Array = NDArray[np.float64]
+
+PER_OCTAVE = 0.1
+"""Extra spread for each doubling of resolution or MACs beyond what was measured."""
+RESCALED = 0.15
+"""Extra spread where threads or clock are not those measured: the data sheet's ratio is used."""
+RELEVANT = 0.02
+"""A part that was never measured is worth a warning from this share of the latency on."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts in one setting of one board; made by :meth:`load`."""
+
+    profile: Profile
+    setting: Setting
+    fitted: Fitted | None
+
+    @classmethod
+    def load(
+        cls,
+        device: str,
+        *,
+        runtime: str | None = None,
+        precision: str = "fp32",
+        threads: int | None = None,
+        cpu_mhz: int | None = None,
+    ) -> Predictor:
+        """The predictor of a board.
+
+        Parameters
+        ----------
+        runtime
+            A name or a name with a version, `tflite-2.7.1`; without a version the newest measured. Default: the profile's.
+        threads, cpu_mhz
+            Default: as measured; other values are scaled by the data sheet.
+
+        Raises
+        ------
+        DeviceError
+            Unknown board, or a version of the runtime that was not measured on it.
+        ConfigError
+            Unknown runtime or precision.
+        """
+        profile = load_profile(device)
+        name, version = parse_runtime(runtime or profile.default_runtime)
+        wanted = parse_precision(precision)
+        models = read_fitted(profile.folder / "model.json")
+        same = [model for model in models if model.runtime == name and model.precision == wanted]
+        if not same:
+            setting = Setting(name, version, wanted, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz)
+            return cls(profile, setting, None)
+        version = version or max((model.version for model in same), key=version_key)
+        same = [model for model in same if model.version == version]
+        if not same:
+            measured = sorted({runtime_label(m.runtime, m.version) for m in models if m.runtime == name})
+            raise DeviceError(
+                f"{name} {version} was not measured in {wanted}",
+                where=device,
+                mend=nearest(runtime or "", measured),
+            )
+        fitted = min(same, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz))
+        return cls(profile, replace(fitted.setting, threads=threads or fitted.threads, cpu_mhz=cpu_mhz or fitted.cpu_mhz), fitted)
+
+    @property
+    def kind(self) -> ResultKind:
+        return "calibrated" if self.fitted else "uncalibrated"
+
+    @cached_property
+    def machine(self) -> Machine:
+        return machine_of(self.profile, self.setting)
+
+    @cached_property
+    def model(self) -> CostModel:
+        return self.fitted.cost_model if self.fitted else CostModel.from_data_sheet()
+
+    def predict(self, graph: Graph) -> Prediction:
+        """With the cost of each kernel."""
+        costs = kernel_matrix(graph, self.machine) @ np.exp(self.model.log_factors)
+        (prediction,) = self.predict_many([graph])
+        total = prediction.latency_ms
+        rows = [("runtime overhead", "overhead", (0, 0, 0), 0, total - float(costs.sum()))]
+        rows += [(k.name, k.kind, k.output, k.macs, float(cost)) for k, cost in zip(graph.kernels, costs, strict=True)]
+        return replace(prediction, kernels=tuple(KernelCost(*row, share=row[-1] / total) for row in rows))
+
+    def predict_many(self, graphs: Sequence[Graph]) -> list[Prediction]:
+        """Without the kernels, for many networks at once."""
+        if not graphs:
+            return []
+        features = np.array([graph_features(graph, self.machine) for graph in graphs])
+        latency, low, high = self.intervals(features, np.array([self.distance(graph) for graph in graphs]))
+        return [
+            Prediction(
+                network=graph.name,
+                latency_ms=float(latency[i]),
+                interval_ms=(float(low[i]), float(high[i])),
+                kind=self.kind,
+                device=self.profile.name,
+                runtime=self.setting.runtime,
+                runtime_version=self.setting.version,
+                precision=self.setting.precision,
+                threads=self.setting.threads,
+                cpu_mhz=self.setting.cpu_mhz,
+                warnings=tuple(self.warnings(graph, features[i])),
+            )
+            for i, graph in enumerate(graphs)
+        ]
+
+    def intervals(self, features: Array, distance: Array) -> tuple[Array, Array, Array]:
+        """Latency, lower and upper end for features of shape (networks, features) and their :meth:`distance`."""
+        latency, spread = self.model.predict(features)
+        quantile = self.fitted.quantile if self.fitted else 1.645
+        width = np.exp(np.hypot(quantile * spread, 1.645 * distance))
+        return latency, latency / width, latency * width
+
+    def distance(self, graph: Graph) -> float:
+        """Extra spread for what lies outside the measurements."""
+        if self.fitted is None:
+            return 0.0
+        measured = self.fitted.measured
+        octaves = _octaves(graph.input[1], measured.resolution) + _octaves(graph.macs / 1e6, measured.mmacs)
+        rescaled = (self.setting.threads != self.fitted.threads) + (self.setting.cpu_mhz != self.fitted.cpu_mhz)
+        return PER_OCTAVE * octaves + RESCALED * rescaled
+
+    def warnings(self, graph: Graph, features: Array) -> Iterable[str]:
+        """What a reader of the figure has to know, one sentence each."""
+        yield from graph.notes
+        if self.fitted is None:
+            yield f"{self.setting.runtime} in {self.setting.precision} was not measured on {self.profile.name}: from the data sheet"
+            return
+        measured = self.fitted.measured
+        for what, value, (low, high), unit in (
+            ("its input", graph.input[1], measured.resolution, "pixels"),
+            ("its work", graph.macs / 1e6, measured.mmacs, "million MACs"),
+        ):
+            if not low <= value <= high:
+                yield f"{what} of {value:.3g} {unit} lies outside the {low:.3g} to {high:.3g} that were measured: extrapolated"
+        for what, asked, fitted, unit in (
+            ("threads", self.setting.threads, self.fitted.threads, ""),
+            ("clock", self.setting.cpu_mhz, self.fitted.cpu_mhz, " MHz"),
+        ):
+            if asked != fitted:
+                yield f"{what}: measured at {fitted}{unit}, scaled to {asked}{unit} by the data sheet"
+        shares = features * np.exp(self.model.log_factors)
+        shares /= shares.sum()
+        unseen = [name for name in FEATURES if shares[INDEX[name]] > RELEVANT and name not in measured.features]
+        if unseen:
+            yield f"parts that were never measured: {', '.join(unseen)}"
+
+
+def _distance(model: Fitted, threads: int, cpu_mhz: int) -> tuple[int, int]:
+    return abs(model.threads - threads), abs(model.cpu_mhz - cpu_mhz)
+
+
+def _octaves(value: float, measured: tuple[float, float]) -> float:
+    low, high = measured
+    return float(np.log2(max(low / max(value, 1e-9), value / high, 1.0)))
