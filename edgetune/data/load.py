@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -64,8 +65,9 @@ def load_dataset(
         shutil.rmtree(entry, ignore_errors=True)
     try:
         prepare(opened, resolution, seed, entry, progress)
-    except FileExistsError:
-        pass  # another process was faster
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
+            raise
     return open_prepared(entry)
 
 

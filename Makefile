@@ -1,0 +1,45 @@
+# make demo   a search on Fashion-MNIST for a Raspberry Pi 4, from nothing to the report
+# make test   everything a change must pass
+# Both make .venv first, if it is not there or pyproject.toml or constraints.txt have changed.
+
+PYTHON := $(shell for python in python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$python && break; done)
+STAMP := .venv/installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' -)
+RUN := .venv/bin/python -m
+
+.PHONY: demo test check lint types floors tests qemu
+
+demo: $(STAMP)
+	.venv/bin/edgetune search --device rpi4
+
+test: lint types floors tests
+
+lint: $(STAMP)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: $(STAMP)
+	.venv/bin/mypy
+
+floors: $(STAMP)
+	.venv/bin/lint-imports
+
+tests: $(STAMP) qemu
+	$(RUN) pytest -n auto
+
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "edgetune needs Python 3.11 (Debian, Ubuntu: apt install python3.11 python3.11-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "this Python has no venv (Debian, Ubuntu: apt install python3.11-venv)" >&2; exit 1; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --constraint constraints.txt --editable '.[search,tvm,agent,dev]'
+	@rm -f .venv/installed-*
+	@touch $@
+
+# The tests run what is built for the board in an emulated userland of it.
+qemu:
+	@command -v qemu-aarch64-static >/dev/null || { \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && apt-get install -qy --no-install-recommends qemu-user-static; \
+	else \
+		echo "the tests need qemu-aarch64-static (Debian, Ubuntu: apt install qemu-user-static)" >&2; exit 1; \
+	fi; }
