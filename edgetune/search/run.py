@@ -29,6 +29,7 @@ def run_search(
     seed: int = 0,
     batch: int = 1,
     on_trial: Callable[[Trial], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> list[Trial]:
     """Searches until the study holds `trials` trials, or the space holds nothing new.
 
@@ -47,6 +48,8 @@ def run_search(
         How many samples are asked for at a time.
     on_trial
         Called after each new trial is written.
+    stop
+        Asked before each new trial; True ends the search there.
 
     Returns
     -------
@@ -61,7 +64,8 @@ def run_search(
     """
     stored = {trial.number: trial for trial in study.trials()}
     finished: list[Trial] = []
-    while len(finished) < trials:
+    stopped = False
+    while len(finished) < trials and not stopped:
         # A whole batch even when fewer are left, so that adding trials later gives the same ones.
         samples = strategy.ask(batch)[: trials - len(finished)]
         if not samples:
@@ -70,6 +74,8 @@ def run_search(
         for number, sample in enumerate(samples, start=len(finished)):
             trial = stored.get(number)
             if trial is None:
+                if stopped := stop is not None and stop():
+                    break
                 trial = run_trial(strategy.problem, evaluate, sample, number=number, seed=seed)
                 study.add(trial)
                 if on_trial is not None:

@@ -1,0 +1,70 @@
+"""A plain space as an NNI model space, so that NNI's strategies and engines run on it. Importing this imports torch and NNI."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", RuntimeWarning)  # one for each torch class that is newer than NNI
+    from nni.mutable import Categorical, LabeledMutable, Numerical
+    from nni.nas.nn.pytorch import ModelSpace
+
+from edgetune.space.parameters import Choice, Parameter, Sample, Space, Value
+
+
+class NniModelSpace(ModelSpace):
+    """Every parameter of a space as an NNI mutable; freezing hands the sample to `build`.
+
+    NNI has no conditions: its samples hold a value for every label, and those that are not active are dropped here.
+
+    Parameters
+    ----------
+    space
+        The plain description.
+    build
+        Makes of a sample what NNI's evaluator is to receive: a torch module, or any other thing.
+    """
+
+    def __init__(self, space: Space, build: Callable[[Sample], Any]) -> None:
+        super().__init__()
+        self.space = space
+        self.build = build
+        for parameter in space.parameters:
+            self.add_mutable(_mutable(parameter))
+
+    @classmethod
+    def create_fixed_module(cls, sample: dict[str, Any], space: Space, build: Callable[[Sample], Any]) -> Any:
+        """What NNI calls instead of the constructor when it has chosen a sample."""
+        return build(from_nni(space, sample))
+
+    def freeze(self, sample: dict[str, Any]) -> Any:
+        self.validate(sample)
+        return self.build(from_nni(self.space, sample))
+
+
+def from_nni(space: Space, sample: Mapping[str, Any]) -> Sample:
+    """The active part of an NNI sample."""
+    values = {parameter.label: sample[parameter.label] for parameter in space.parameters}
+    return space.sample({label: _plain(space.by_label[label], value) for label, value in values.items()})
+
+
+def to_nni(space: Space, sample: Sample) -> dict[str, Value]:
+    """The sample with a value for every label; what is not active gets its parameter's first one."""
+    return {parameter.label: sample.values.get(parameter.label, _first(parameter)) for parameter in space.parameters}
+
+
+def _mutable(parameter: Parameter) -> LabeledMutable:
+    if isinstance(parameter, Choice):
+        return Categorical(parameter.options, label=parameter.label)
+    return Numerical(parameter.low, parameter.high, log_distributed=parameter.log, label=parameter.label)
+
+
+def _plain(parameter: Parameter, value: Any) -> Value:
+    """NNI draws numpy numbers from ranges, and rounding may put them a hair outside."""
+    return value if isinstance(parameter, Choice) else min(max(float(value), parameter.low), parameter.high)
+
+
+def _first(parameter: Parameter) -> Value:
+    return parameter.options[0] if isinstance(parameter, Choice) else parameter.low

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("nni")
+
+import nni
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nni.mutable import SampleValidationError
+from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.space import SimplifiedModelSpace
+from nni.nas.strategy import Random, RegularizedEvolution
+
+from edgetune.space.mobile import MOBILE_SMALL
+from edgetune.space.nni_space import NniModelSpace, from_nni, to_nni
+from edgetune.space.parameters import Choice, Condition, Range, Sample, Space
+
+SPACE = Space(
+    "toy",
+    (
+        Choice("depth", (1, 2)),
+        Choice("width1", (4, 8)),
+        Choice("width2", (4, 8, 16), (Condition("depth", (2,)),)),
+        Range("lr", 1e-4, 1e-1, log=True),
+    ),
+)
+
+
+def build(sample: Sample) -> torch.nn.Module:
+    layers, width = [], 3
+    for b in range(1, int(sample["depth"]) + 1):
+        out = int(sample[f"width{b}"])
+        layers += [torch.nn.Linear(width, out), torch.nn.ReLU()]
+        width = out
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, 2))
+
+
+def test_simplify_lists_every_parameter() -> None:
+    mutables = NniModelSpace(SPACE, build).simplify()
+    assert list(mutables) == ["depth", "width1", "width2", "lr"]
+    assert list(mutables["width2"].values) == [4, 8, 16]
+
+
+def test_freeze_builds_the_network_of_the_active_labels() -> None:
+    frozen = NniModelSpace(SPACE, build).freeze({"depth": 1, "width1": 8, "width2": 16, "lr": 0.01})
+    assert [layer.out_features for layer in frozen if isinstance(layer, torch.nn.Linear)] == [8, 2]
+    assert frozen(torch.zeros(5, 3)).shape == (5, 2)
+
+
+@pytest.mark.parametrize("wrong", [{"depth": 3}, {"lr": 1.0}])
+def test_freeze_refuses_what_is_not_in_the_space(wrong: dict[str, float]) -> None:
+    with pytest.raises(SampleValidationError):
+        NniModelSpace(SPACE, build).freeze({"depth": 1, "width1": 8, "width2": 16, "lr": 0.01, **wrong})
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_samples_survive_the_way_to_nni_and_back(seed: int) -> None:
+    for space in (SPACE, MOBILE_SMALL.space):
+        sample = space.draw(np.random.default_rng(seed))
+        assert from_nni(space, to_nni(space, sample)) == sample
+
+
+@pytest.mark.parametrize("strategy", [Random(seed=0), RegularizedEvolution(population_size=5, sample_size=3, seed=0)])
+def test_nnis_own_strategies_search_the_space(strategy: nni.nas.strategy.base.Strategy) -> None:
+    seen = []
+
+    def evaluate(network: torch.nn.Module) -> None:
+        seen.append(sum(p.numel() for p in network.parameters()))
+        nni.report_final_result(float(seen[-1]))
+
+    space = SimplifiedModelSpace.from_model(NniModelSpace(SPACE, build), FunctionalEvaluator(evaluate))
+    strategy(space, SequentialExecutionEngine(max_model_count=20))
+    best = next(iter(strategy.list_models(limit=1)))
+    assert len(seen) == 20 and best.metric == max(seen)
+    assert sum(p.numel() for p in build(from_nni(SPACE, best.sample)).parameters()) == max(seen)
