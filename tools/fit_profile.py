@@ -1,6 +1,6 @@
 """Fits a board's models to its measurements and writes `model.json` beside them.
 
-    python tools/fit_profile.py rpi4
+python tools/fit_profile.py rpi4
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ def main(name: str) -> None:
     write_fitted(profile.folder / "model.json", name, models)
     for model in models:
         told = ", ".join(
-            f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, coverage {e.coverage_pct:.0f} %"
+            f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, "
+            f"coverage {e.coverage_pct:.0f} %"
             for split, e in model.errors.items()
         )
         print(f"{model.setting.label}: {told}, quantile {model.quantile:.2f}")

@@ -79,7 +79,12 @@ class Profile(Strict):
     @property
     def tvm_target(self) -> dict[str, Any]:
         """The target in the words of TVM and LLVM."""
-        return {"kind": "llvm", "mtriple": self.target.triple, "mcpu": self.target.cpu, "mattr": list(self.target.features)}
+        return {
+            "kind": "llvm",
+            "mtriple": self.target.triple,
+            "mcpu": self.target.cpu,
+            "mattr": list(self.target.features),
+        }
 
     def peak_gmacs(self, precision: str, threads: int, mhz: int) -> float:
         """The arithmetic peak in 10⁹ multiply-accumulates a second; fp16 counts as fp32."""

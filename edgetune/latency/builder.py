@@ -41,7 +41,7 @@ class GraphBuilder:
         padding: int | None = None,
         name: str = "conv",
     ) -> int:
-        """Convolution with bias (or BatchNorm); without `padding` the output is the input's size over the stride, rounded up."""
+        """Convolution with bias or BatchNorm; without `padding` the output is the input over the stride, rounded up."""
         channels, height, breadth = self.shape(x)
         kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
         output = (width, out_size(height, kh, stride, padding), out_size(breadth, kw, stride, padding))
@@ -60,7 +60,14 @@ class GraphBuilder:
         )
 
     def depthwise(
-        self, x: int, kernel: int, *, stride: int = 1, activation: str | None = None, padding: int | None = None, name: str = "depthwise"
+        self,
+        x: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        activation: str | None = None,
+        padding: int | None = None,
+        name: str = "depthwise",
     ) -> int:
         width = self.shape(x)[0]
         return self.conv(
@@ -119,9 +126,20 @@ class GraphBuilder:
         shapes = [self.shape(x) for x in inputs]
         self.kernels.append(
             Kernel(
-                self.prefix + name, kind, inputs, input_shape or shapes[0], output,
-                sum(prod(shape) for shape in shapes), prod(output), weights, macs, kernel, stride, groups, activation,
-            )  # fmt: skip
+                self.prefix + name,
+                kind,
+                inputs,
+                input_shape or shapes[0],
+                output,
+                sum(prod(shape) for shape in shapes),
+                prod(output),
+                weights,
+                macs,
+                kernel,
+                stride,
+                groups,
+                activation,
+            )
         )
         return len(self.kernels) - 1
 

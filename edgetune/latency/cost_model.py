@@ -1,8 +1,8 @@
 """An additive cost model: latency = features · factors, with factors > 0 fitted as a maximum a posteriori estimate.
 
-The logarithms of the factors have a Gaussian prior; the errors of the measurements are relative (Gaussian in the logarithm
-of the latency). Gauss–Newton with Levenberg's damping finds the mode, Laplace's approximation the spread around it, so that
-a network made of parts that were never measured gets a wide interval by itself.
+The logarithms of the factors have a Gaussian prior; the errors of the measurements are relative (Gaussian in the
+logarithm of the latency). Gauss–Newton with Levenberg's damping finds the mode, Laplace's approximation the spread
+around it, so that a network made of parts that were never measured gets a wide interval by itself.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, noise: floa
         parts = features * np.exp(u)
         latency = parts.sum(axis=1)
         error = (np.log(latency) - target) / noise
-        return error, parts / latency[:, None] / noise, float(error @ error + (u - prior.mean) @ prior.precision @ (u - prior.mean))
+        return (
+            error,
+            parts / latency[:, None] / noise,
+            float(error @ error + (u - prior.mean) @ prior.precision @ (u - prior.mean)),
+        )
 
     error, jacobian, loss = residuals(u)
     for _ in range(iterations):
@@ -86,4 +90,5 @@ def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, noise: floa
         error, jacobian, loss = trial
         if gain < 1e-8 * loss:
             break
-    return CostModel(u, np.linalg.inv(jacobian.T @ jacobian + prior.precision), noise)
+    covariance = np.linalg.inv(jacobian.T @ jacobian + prior.precision)
+    return CostModel(u, covariance.astype(np.float64), noise)

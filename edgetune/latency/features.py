@@ -1,7 +1,7 @@
 """The physics: how long each part of a kernel's work would take at the board's data-sheet rates.
 
-A feature is a time in milliseconds; a cost model multiplies it by a factor (1: the data sheet holds, 3: three times slower)
-that is fitted to measurements. Where nothing was measured the prior's factor and its spread stand.
+A feature is a time in milliseconds; a cost model multiplies it by a factor (1: the data sheet holds, 3: three times
+slower) that is fitted to measurements. Where nothing was measured the prior's factor and its spread stand.
 """
 
 from __future__ import annotations

@@ -50,7 +50,9 @@ def fit_setting(profile: Profile, setting: Setting, measurements: Sequence[Measu
         precision=setting.precision,
         threads=setting.threads,
         cpu_mhz=setting.cpu_mhz,
-        factors={name: round(float(factor), 5) for name, factor in zip(FEATURES, np.exp(model.log_factors), strict=True)},
+        factors={
+            name: round(float(factor), 5) for name, factor in zip(FEATURES, np.exp(model.log_factors), strict=True)
+        },
         covariance=[[float(f"{value:.4g}") for value in row] for row in model.covariance],
         noise=NOISE,
         quantile=round(quantile, 4),

@@ -43,7 +43,7 @@ class Measured(Strict):
 
 
 class Fitted(Strict):
-    """The model of one setting. `factors` multiply the data-sheet times; `quantile` scales the spread to a 90 % interval."""
+    """The model of one setting: `factors` multiply data-sheet times, `quantile` makes a 90 % interval of the spread."""
 
     runtime: str
     version: str
@@ -85,7 +85,9 @@ def read_fitted(path: Path) -> list[Fitted]:
     try:
         content = json.loads(path.read_text())
         if content.get("format") != FORMAT:
-            raise DeviceError(f"model format {content.get('format')}", where=path, mend=f"this version reads format {FORMAT}")
+            raise DeviceError(
+                f"model format {content.get('format')}", where=path, mend=f"this version reads format {FORMAT}"
+            )
         return [Fitted(**model) for model in content["models"]]
     except (json.JSONDecodeError, ValidationError, TypeError, KeyError) as error:
         raise DeviceError(f"the fitted model cannot be read: {error}", where=path, mend="fit it again") from error

@@ -12,8 +12,8 @@ def graph_of(architecture: Architecture) -> Graph:
     a = architecture
     builder = GraphBuilder("network", (a.channels, a.resolution, a.resolution))
     x = add_stem(builder, a)
-    for number, block in enumerate(a.blocks, 1):
-        builder.prefix = f"block{number}."
+    for block in a.blocks:
+        builder.prefix = f"{block.name}."
         x = add_block(builder, x, block)
     builder.prefix = ""
     add_head(builder, x, a)

@@ -1,4 +1,4 @@
-"""A network as a list of kernels, each what the runtime executes in one go: convolution with its BatchNorm and activation, …"""
+"""A network as a list of kernels: what a runtime executes in one go, such as a convolution with its activation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import prod
 from typing import Literal, TypeAlias
 
 Shape: TypeAlias = tuple[int, int, int]
-"""Channels, height, width; the batch is always 1. Vectors are (features, 1, 1), token sequences (features, tokens, 1)."""
+"""Channels, height, width; the batch is 1. Vectors are (features, 1, 1), token sequences (features, tokens, 1)."""
 
 Kind = Literal[
     "conv", "depthwise", "pointwise", "linear", "matmul", "pool", "global-pool",
@@ -23,8 +23,8 @@ BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "int8": 1}
 class Kernel:
     """One kernel.
 
-    `inputs` are the positions of the kernels that produce its activations, −1 the network's input; `read` and `written`
-    count activation elements, `weights` weight and bias elements. Names don't take part in comparisons.
+    `inputs` are the positions of the kernels that produce its activations, −1 the network's input; `read` and
+    `written` count activation elements, `weights` weight and bias elements. Names don't take part in comparisons.
     """
 
     name: str = field(compare=False)

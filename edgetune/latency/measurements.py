@@ -46,7 +46,11 @@ def _measurement(row: dict[str, str], where: str) -> Measurement:
         raise DataError(str(error), where=where, mend="give numbers") from error
     if not (math.isfinite(latency) and latency > 0):
         raise DataError(f"a latency of {latency} ms", where=where, mend="latencies are above zero")
-    return Measurement(row["network"], Setting(row["runtime"], row["version"], parse_precision(row["precision"]), threads, mhz), latency)
+    return Measurement(
+        row["network"],
+        Setting(row["runtime"], row["version"], parse_precision(row["precision"]), threads, mhz),
+        latency,
+    )
 
 
 def by_setting(measurements: list[Measurement]) -> dict[Setting, list[Measurement]]:

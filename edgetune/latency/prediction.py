@@ -63,7 +63,14 @@ class Prediction:
             "threads": self.threads,
             "cpu_mhz": self.cpu_mhz,
             "kernels": [
-                {"name": k.name, "kind": k.kind, "output": list(k.output), "macs": k.macs, "latency_ms": k.latency_ms, "share": k.share}
+                {
+                    "name": k.name,
+                    "kind": k.kind,
+                    "output": list(k.output),
+                    "macs": k.macs,
+                    "latency_ms": k.latency_ms,
+                    "share": k.share,
+                }
                 for k in self.kernels
             ],
             "warnings": list(self.warnings),

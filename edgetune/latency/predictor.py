@@ -51,7 +51,8 @@ class Predictor:
         Parameters
         ----------
         runtime
-            A name or a name with a version, `tflite-2.7.1`; without a version the newest measured. Default: the profile's.
+            A name or a name with a version, `tflite-2.7.1`; without a version the newest measured. Default: the
+            profile's.
         threads, cpu_mhz
             Default: as measured; other values are scaled by the data sheet.
 
@@ -79,8 +80,14 @@ class Predictor:
                 where=device,
                 mend=nearest(runtime or "", measured),
             )
-        fitted = min(same, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz))
-        return cls(profile, replace(fitted.setting, threads=threads or fitted.threads, cpu_mhz=cpu_mhz or fitted.cpu_mhz), fitted)
+        fitted = min(
+            same, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz)
+        )
+        return cls(
+            profile,
+            replace(fitted.setting, threads=threads or fitted.threads, cpu_mhz=cpu_mhz or fitted.cpu_mhz),
+            fitted,
+        )
 
     @property
     def kind(self) -> ResultKind:
@@ -146,7 +153,8 @@ class Predictor:
         """What a reader of the figure has to know, one sentence each."""
         yield from graph.notes
         if self.fitted is None:
-            yield f"{self.setting.runtime} in {self.setting.precision} was not measured on {self.profile.name}: from the data sheet"
+            what = f"{self.setting.runtime} in {self.setting.precision}"
+            yield f"{what} was not measured on {self.profile.name}: from the data sheet"
             return
         measured = self.fitted.measured
         for what, value, (low, high), unit in (
@@ -154,7 +162,8 @@ class Predictor:
             ("its work", graph.macs / 1e6, measured.mmacs, "million MACs"),
         ):
             if not low <= value <= high:
-                yield f"{what} of {value:.3g} {unit} lies outside the {low:.3g} to {high:.3g} that were measured: extrapolated"
+                extent = f"the {low:.3g} to {high:.3g} that were measured"
+                yield f"{what} of {value:.3g} {unit} lies outside {extent}: extrapolated"
         for what, asked, fitted, unit in (
             ("threads", self.setting.threads, self.fitted.threads, ""),
             ("clock", self.setting.cpu_mhz, self.fitted.cpu_mhz, " MHz"),

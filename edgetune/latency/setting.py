@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import cast
 
 from edgetune.errors import ConfigError, nearest
 from edgetune.latency.graph import BYTES, Precision
@@ -61,7 +60,7 @@ def parse_precision(text: str) -> Precision:
     """
     if text not in BYTES:
         raise ConfigError(f"there is no precision {text!r}", where="precision", mend=nearest(text, BYTES))
-    return cast(Precision, text)
+    return text
 
 
 def version_key(version: str) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ from edgetune.errors import DeviceError
 def test_each_profile_loads_and_cites_its_sources(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name and profile.sources
-    assert profile.tvm_target["kind"] == "llvm" and profile.tvm_target["mtriple"].endswith(("linux-gnu", "linux-gnueabihf", "linux-android"))
+    assert profile.tvm_target["kind"] == "llvm" and profile.tvm_target["mtriple"].endswith(
+        ("linux-gnu", "linux-gnueabihf", "linux-android")
+    )
 
 
 def test_an_unknown_device_offers_the_nearest() -> None:

@@ -1,6 +1,6 @@
 """Turns the table of MLPerf Inference Edge results on a Raspberry Pi 4 into the profile's measurements.
 
-    python tools/importers/mlperf_rpi4.py rpi4_mlperf_networks.csv device_profiles/rpi4/measurements.csv
+python tools/importers/mlperf_rpi4.py rpi4_mlperf_networks.csv device_profiles/rpi4/measurements.csv
 """
 
 from __future__ import annotations

@@ -15,11 +15,15 @@ from edgetune.latency.reference.resnet import resnet50
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
     (r"mobilenet-v1-([\d.]+)-(\d+)", lambda m: mobilenet_v1(float(m[1]), int(m[2]))),
     (r"mobilenet-v2-([\d.]+)-(\d+)", lambda m: mobilenet_v2(float(m[1]), int(m[2]))),
-    (r"mobilenet-v3-(large|small)(-minimalistic)?_(\d+)_([\d.]+)", lambda m: mobilenet_v3(m[1], float(m[4]), int(m[3]), minimalistic=bool(m[2]))),
+    (r"mobilenet-v3-(large|small)_(\d+)_([\d.]+)", lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]))),
+    (
+        r"mobilenet-v3-(large|small)-minimalistic_(\d+)_([\d.]+)",
+        lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]), minimalistic=True),
+    ),
     (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
     (r"mobilenet", lambda m: mobilenet_v1(1.0, 224)),
     (r"resnet(50)?", lambda m: resnet50()),
-)  # fmt: skip
+)
 
 EXAMPLES = (
     "mobilenet-v1-1.0-224", "mobilenet-v2-1.0-224", "mobilenet-v3-large_224_1.0", "mobilenet-v3-small_224_1.0",
@@ -45,7 +49,7 @@ def reference_graph(name: str) -> Graph:
 def family_of(name: str) -> str:
     """The family of a reference network: its name without width, size and resolution.
 
-    >>> [family_of(n) for n in ("mobilenet-v2-0.5-96", "mobilenet-v3-large-minimalistic_224_1.0", "efficientnet-lite4", "resnet50")]
+    >>> [family_of(n) for n in ("mobilenet-v2-0.5-96", "mobilenet-v3-small_224_1.0", "efficientnet-lite4", "resnet50")]
     ['mobilenet-v2', 'mobilenet-v3', 'efficientnet-lite', 'resnet']
     """
     match = re.match(r"mobilenet-v\d|[a-z]+(-lite)?", name)

@@ -1,4 +1,4 @@
-"""MobileNet v1 (Howard 2017, arXiv:1704.04861), v2 (Sandler 2018, arXiv:1801.04381), v3 (Howard 2019, arXiv:1905.02244)."""
+"""MobileNet v1 (Howard 2017, arXiv:1704.04861), v2 (Sandler 2018, 1801.04381) and v3 (Howard 2019, 1905.02244)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from edgetune.space.architecture import round_width
 
 CLASSES = 1001  # TensorFlow's ImageNet models have a background class
 
-V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))  # width, stride
+V1 = (
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *((512, 1),) * 5,
+    (1024, 2),
+    (1024, 1),
+)  # width, stride
 
 V2 = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 # expansion, width, depth, stride
@@ -70,14 +80,18 @@ def add_inverted_residuals(builder: GraphBuilder, x: int, stages: list[tuple[int
     return x
 
 
-def mobilenet_v3(size: str, width: float, resolution: int, *, minimalistic: bool = False, classes: int = CLASSES) -> Graph:
+def mobilenet_v3(
+    size: str, width: float, resolution: int, *, minimalistic: bool = False, classes: int = CLASSES
+) -> Graph:
     """`size` is "large" or "small"; minimalistic: 3×3 kernels, ReLU, no squeeze-excite."""
     name = f"mobilenet-v3-{size}{'-minimalistic' if minimalistic else ''}_{resolution}_{width}"
     builder = GraphBuilder(name, (3, resolution, resolution))
     hswish = "relu" if minimalistic else "hswish"
     x = builder.conv(INPUT, 16, kernel=3, stride=2, activation=hswish, name="stem")
     in_width = 16  # before the multiplier: the published hidden widths are ratios of it
-    for number, (kernel, hidden, out_width, squeeze_excite, act, stride) in enumerate(V3_LARGE if size == "large" else V3_SMALL, 1):
+    for number, (kernel, hidden, out_width, squeeze_excite, act, stride) in enumerate(
+        V3_LARGE if size == "large" else V3_SMALL, 1
+    ):
         builder.prefix = f"block{number}."
         shortcut, channels = x, builder.shape(x)[0]
         act = act if act == "relu" else hswish

@@ -1,0 +1,211 @@
+"""An ONNX file from outside, checked before anything is made of it: its size, opset, external data and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgetune.errors import ModelFileError
+
+if TYPE_CHECKING:
+    import onnx
+
+LARGEST_BYTES = 2**31  # the limit of protobuf
+OLDEST_OPSET = 11
+SMALL_ELEMENTS = 1024  # constants up to here may be shapes, axes and limits, which inference has to read
+
+Dims = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator; `attributes` are plain Python values."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """What the kernels are made from: nodes in order, the shape of every value, small constants' values."""
+
+    input: str
+    nodes: tuple[Node, ...]
+    dims: Mapping[str, Dims]
+    constants: frozenset[str]
+    values: Mapping[str, Any]
+    outputs: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def load_onnx(path: Path) -> OnnxNetwork:
+    """Reads and checks a file; weights are not looked at.
+
+    Raises
+    ------
+    ModelFileError
+        Not an ONNX file, too large, too old an opset, weights outside its folder, a batch other than 1, a size left
+        open.
+    """
+    model = _parse(path)
+    _check_external_data(model, path)
+    for initializer in model.graph.initializer:
+        _drop_data(initializer)
+    _bind_inputs(model, path)
+    model, notes = _infer_shapes(model, path)
+    return _network(model, notes, path)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    import onnx
+    import onnx.inliner
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    if not path.is_file():
+        raise ModelFileError("there is no such file", where=path)
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ModelFileError("larger than 2 GiB", where=path, mend="keep the weights in an external file beside it")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError as error:
+        raise ModelFileError("not an ONNX file, or cut off", where=path, mend="export it again") from error
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    if not model.graph.node or "" not in opsets | {"": opsets.get("ai.onnx")} or not opsets:
+        raise ModelFileError("not an ONNX file, or an empty one", where=path, mend="export it again")
+    opset = opsets.get("", opsets.get("ai.onnx", 0))
+    if opset < OLDEST_OPSET:
+        raise ModelFileError(
+            f"opset {opset} is too old", where=path, mend=f"export it with opset {OLDEST_OPSET} or later"
+        )
+    return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
+    from onnx import TensorProto
+
+    folder = path.resolve().parent
+    for tensor in model.graph.initializer:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+        target = (folder / location).resolve()
+        if not location or not target.is_relative_to(folder):
+            raise ModelFileError(
+                f"its weights lie outside its folder: {location!r}", where=path, mend="keep them beside the file"
+            )
+        if not target.is_file():
+            raise ModelFileError(f"its weights are missing: {location!r}", where=path, mend="copy that file too")
+
+
+def _drop_data(tensor: onnx.TensorProto) -> None:
+    elements = 1
+    for size in tensor.dims:
+        elements *= size
+    if elements > SMALL_ELEMENTS:
+        for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+            tensor.ClearField(field)
+
+
+def _bind_inputs(model: onnx.ModelProto, path: Path) -> None:
+    """Binds an open batch to 1 and forgets every other shape that the file states."""
+    initializers = {initializer.name for initializer in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in initializers]
+    if not inputs:
+        raise ModelFileError("a network without an input", where=path)
+    for value in inputs:
+        dims = value.type.tensor_type.shape.dim
+        for i, dim in enumerate(dims):
+            if i == 0 and dim.dim_value <= 0:
+                dim.dim_value = 1
+            elif i == 0 and dim.dim_value != 1:
+                raise ModelFileError(
+                    f"a batch of {dim.dim_value} in input {value.name!r}",
+                    where=path,
+                    mend="export it with a batch of 1",
+                )
+            elif dim.dim_value <= 0:
+                raise ModelFileError(
+                    f"dimension {i} of input {value.name!r} has no size",
+                    where=path,
+                    mend="export it with fixed picture sizes",
+                )
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, list[str]]:
+    """Infers shapes; an operator that ONNX does not know is taken to keep the shape of its first input."""
+    import onnx
+
+    notes: list[str] = []
+    for _ in range(len(model.graph.node) + 1):
+        try:
+            inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        except (onnx.shape_inference.InferenceError, RuntimeError) as error:
+            raise ModelFileError(
+                f"its shapes don't fit together: {error}", where=path, mend="export it again"
+            ) from error
+        known = set(_dims(inferred))
+        gap = next(
+            (n for n in model.graph.node if n.output and n.output[0] not in known and n.input and n.input[0] in known),
+            None,
+        )
+        if gap is None:
+            return inferred, notes
+        shape = _dims(inferred)[gap.input[0]]
+        model.graph.value_info.append(onnx.helper.make_tensor_value_info(gap.output[0], onnx.TensorProto.FLOAT, shape))
+        notes.append(f"the shape after operator {gap.op_type} is not known: taken as that before it")
+    return inferred, notes
+
+
+def _dims(model: onnx.ModelProto) -> dict[str, Dims]:
+    """Shapes of all values that are fully known."""
+    found: dict[str, Dims] = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            found[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
+    return found
+
+
+def _network(model: onnx.ModelProto, notes: list[str], path: Path) -> OnnxNetwork:
+    import onnx
+
+    values: dict[str, Any] = {}
+    for tensor in model.graph.initializer:
+        if (
+            tensor.raw_data or not tensor.dims or 0 not in tensor.dims
+        ) and tensor.data_location != onnx.TensorProto.EXTERNAL:
+            array = _small_array(tensor)
+            if array is not None:
+                values[tensor.name] = array
+    nodes = []
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type == "Constant" and isinstance(attributes.get("value"), onnx.TensorProto):
+            values[node.output[0]] = _small_array(attributes["value"])
+        if node.op_type in ("Constant", "Shape", "Size") or (
+            node.input and all(i in constants for i in node.input if i)
+        ):
+            constants |= set(node.output)
+            continue
+        nodes.append(Node(node.op_type, node.name or node.output[0], tuple(node.input), tuple(node.output), attributes))
+    names = [value.name for value in model.graph.input if value.name not in constants]
+    outputs = frozenset(value.name for value in model.graph.output)
+    return OnnxNetwork(names[0], tuple(nodes), _dims(model), frozenset(constants), values, outputs, tuple(notes))
+
+
+def _small_array(tensor: onnx.TensorProto) -> Any:
+    import onnx
+
+    elements = 1
+    for size in tensor.dims:
+        elements *= size
+    return onnx.numpy_helper.to_array(tensor) if elements <= 16 else None

@@ -1,0 +1,71 @@
+"""Activations that exporters write as several operators, put together again: swish and its hard forms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from edgetune.latency.onnx_file import Node, OnnxNetwork
+
+
+def rewrite(network: OnnxNetwork) -> tuple[Node, ...]:
+    """The nodes with Swish for `x · sigmoid(x)`, HardSigmoid for `clip(x + 3, 0, 6) / 6`, HardSwish for x times it."""
+    uses = Counter(name for node in network.nodes for name in node.inputs)
+    nodes: dict[str, Node] = {}  # by first output, in order
+    for node in network.nodes:
+        node = _hard_swish(node, nodes, network) or _hard_sigmoid(node, nodes, network) or node
+        nodes[node.outputs[0]] = _swish(node, nodes, uses) or node
+    needed, kept = set(network.outputs), []
+    for node in reversed(nodes.values()):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+def _scaled(node: Node, network: OnnxNetwork) -> str | None:
+    """The value that a `Mul` or `Div` scales by a constant."""
+    moving = [name for name in node.inputs if name not in network.constants]
+    return moving[0] if node.op in ("Mul", "Div") and len(moving) == 1 else None
+
+
+def _hard_swish(node: Node, nodes: dict[str, Node], network: OnnxNetwork) -> Node | None:
+    """`x · clip(x + 3, 0, 6)`, scaled by a constant afterwards."""
+    product = nodes.get(_scaled(node, network) or "")
+    if product is None or product.op != "Mul" or len(product.inputs) != 2:
+        return None
+    for x, gate in (product.inputs, product.inputs[::-1]):
+        if _shifted_clip(nodes.get(gate), nodes, network) == x:
+            return replace(node, op="HardSwish", inputs=(x,), attributes={})
+    return None
+
+
+def _hard_sigmoid(node: Node, nodes: dict[str, Node], network: OnnxNetwork) -> Node | None:
+    inner = _shifted_clip(nodes.get(_scaled(node, network) or ""), nodes, network)
+    return None if inner is None else replace(node, op="HardSigmoid", inputs=(inner,), attributes={})
+
+
+def _shifted_clip(clip: Node | None, nodes: dict[str, Node], network: OnnxNetwork) -> str | None:
+    """The x of `Clip(Add(x, 3), 0, 6)`."""
+    if clip is None or clip.op != "Clip":
+        return None
+    shift = nodes.get(clip.inputs[0])
+    if shift is None or shift.op != "Add":
+        return None
+    moving = [name for name in shift.inputs if name not in network.constants]
+    constant = [network.values.get(name) for name in shift.inputs if name in network.constants]
+    is_three = (
+        len(constant) == 1 and constant[0] is not None and constant[0].size == 1 and float(constant[0].flat[0]) == 3
+    )
+    return moving[0] if len(moving) == 1 and is_three else None
+
+
+def _swish(node: Node, nodes: dict[str, Node], uses: Counter[str]) -> Node | None:
+    """`Mul(x, gate(x))` in either order, where nobody else reads the gate."""
+    if node.op != "Mul" or len(node.inputs) != 2:
+        return None
+    for x, gate in (node.inputs, node.inputs[::-1]):
+        maker = nodes.get(gate)
+        if maker is not None and maker.op in ("Sigmoid", "HardSigmoid") and maker.inputs[0] == x and uses[gate] == 1:
+            return replace(node, op="Swish" if maker.op == "Sigmoid" else "HardSwish", inputs=(x,), attributes={})
+    return None

@@ -1,0 +1,190 @@
+"""ONNX files: the same kernels as from the architecture, fusion patterns, and files that are refused."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgetune.errors import ModelFileError
+from edgetune.latency.from_architecture import graph_of
+from edgetune.latency.from_onnx import read_onnx
+from edgetune.latency.graph import Graph
+from edgetune.space.architecture import Architecture, Block
+from edgetune.space.mobile import MOBILE_LARGE, MOBILE_SMALL, MobileSpace
+
+
+def export(architecture: Architecture, path: Path) -> Path:
+    import torch
+
+    from edgetune.nets.network import build_network
+
+    pixels = torch.zeros(1, architecture.channels, architecture.resolution, architecture.resolution)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(build_network(architecture).eval(), (pixels,), str(path), dynamo=False, opset_version=17)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("space", "resolution", "channels"), [(MOBILE_SMALL, 28, 1), (MOBILE_SMALL, 32, 3), (MOBILE_LARGE, 100, 3)]
+)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_sample_and_its_export_have_equal_graphs(
+    space: MobileSpace, resolution: int, channels: int, seed: int, tmp_path: Path
+) -> None:
+    sample = space.space.draw(np.random.default_rng(seed))
+    architecture = space.architecture(sample, channels=channels, resolution=resolution, classes=10)
+    assert_same(read_onnx(export(architecture, tmp_path / "net.onnx")), graph_of(architecture))
+
+
+def test_expansion_one_and_odd_sizes_too(tmp_path: Path) -> None:
+    block = Block("block", "mbconv", 8, 8, stride=1, kernel=5, expansion=1, activation="hswish", squeeze_excite=True)
+    architecture = Architecture(
+        3,
+        37,
+        5,
+        stem_width=8,
+        stem_stride=2,
+        blocks=(block, replace(block, name="second")),
+        head_width=16,
+        activation="hswish",
+    )
+    assert_same(read_onnx(export(architecture, tmp_path / "net.onnx")), graph_of(architecture))
+
+
+def assert_same(ours: Graph, other: Graph) -> None:
+    assert ours.notes == ()
+    for mine, theirs in zip(ours.kernels, other.kernels, strict=False):
+        assert mine == theirs, mine.name
+    assert ours == other
+
+
+def tiny(
+    nodes: list[onnx.NodeProto],
+    *,
+    weights: dict[str, np.ndarray] | None = None,
+    batch: int | str = 1,
+    size: int | str = 8,
+    opset: int = 17,
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 4, size, size])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array.astype(array.dtype), name) for name, array in (weights or {}).items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def write(model: onnx.ModelProto, folder: Path) -> Path:
+    onnx.save(model, folder / "tiny.onnx")
+    return folder / "tiny.onnx"
+
+
+KERNEL = {"w": np.zeros((6, 4, 3, 3), np.float32)}
+CONV = helper.make_node("Conv", ["x", "w"], ["c"], pads=[1, 1, 1, 1])
+
+
+def test_an_open_batch_is_bound_to_one(tmp_path: Path) -> None:
+    graph = read_onnx(write(tiny([CONV, helper.make_node("Relu", ["c"], ["y"])], weights=KERNEL, batch="N"), tmp_path))
+    assert graph.input == (4, 8, 8) and graph.macs == 64 * 36 * 6
+    assert graph.kernels[0].activation == "relu"
+
+
+def test_bias_and_batchnorm_become_part_of_the_convolution(tmp_path: Path) -> None:
+    weights = KERNEL | {name: np.ones(6, np.float32) for name in ("g", "b", "m", "v")}
+    model = tiny(
+        [
+            CONV,
+            helper.make_node("BatchNormalization", ["c", "g", "b", "m", "v"], ["n"]),
+            helper.make_node("Clip", ["n", "", "six"], ["y"]),
+        ],
+        weights=weights | {"six": np.array(6, np.float32)},
+    )
+    (kernel,) = read_onnx(write(model, tmp_path)).kernels
+    assert kernel.activation == "relu6" and kernel.weights == 6 * 36 + 6
+
+
+@pytest.mark.parametrize("order", ["gate last", "scale last"])
+def test_a_hard_swish_in_pieces_is_one_activation(order: str, tmp_path: Path) -> None:
+    weights = KERNEL | {name: np.array(value, np.float32) for name, value in (("three", 3), ("zero", 0), ("six", 6))}
+    nodes = [
+        CONV,
+        helper.make_node("Add", ["c", "three"], ["s"]),
+        helper.make_node("Clip", ["s", "zero", "six"], ["r"]),
+    ]
+    if order == "gate last":
+        nodes += [helper.make_node("Div", ["r", "six"], ["h"]), helper.make_node("Mul", ["c", "h"], ["y"])]
+    else:
+        nodes += [helper.make_node("Mul", ["c", "r"], ["h"]), helper.make_node("Div", ["h", "six"], ["y"])]
+    (kernel,) = read_onnx(write(tiny(nodes, weights=weights, opset=11), tmp_path)).kernels
+    assert kernel.activation == "hswish" and kernel.weights == 6 * 36
+
+
+def test_a_matrix_product_with_its_bias_is_one_linear_layer(tmp_path: Path) -> None:
+    weights = {"m": np.zeros((4, 3), np.float32), "b": np.zeros(3, np.float32)}
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["f"]),
+        helper.make_node("MatMul", ["f", "m"], ["l"]),
+        helper.make_node("Add", ["l", "b"], ["y"]),
+    ]
+    graph = read_onnx(write(tiny(nodes, weights=weights), tmp_path))
+    assert [kernel.kind for kernel in graph.kernels] == ["global-pool", "linear"]
+    assert graph.macs == 12 and graph.parameters == 15
+
+
+def test_an_unknown_operator_is_memory_bound_and_named(tmp_path: Path) -> None:
+    model = tiny(
+        [helper.make_node("Frobnicate", ["x"], ["f"], domain="org.example"), helper.make_node("Relu", ["f"], ["y"])]
+    )
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    graph = read_onnx(write(model, tmp_path))
+    assert graph.kernels[0].kind == "unknown" and graph.kernels[0].read == graph.kernels[0].written == 256
+    assert any("Frobnicate" in note for note in graph.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"batch": 8}, "a batch of 8"), ({"size": "W"}, "has no size"), ({"opset": 10}, "opset 10 is too old")],
+)
+def test_what_cannot_be_predicted_is_refused(change: dict[str, int | str], message: str, tmp_path: Path) -> None:
+    model = tiny([CONV, helper.make_node("Relu", ["c"], ["y"])], weights=KERNEL, **change)  # type: ignore[arg-type]
+    path = write(model, tmp_path)
+    with pytest.raises(ModelFileError, match=message):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"\x08\x07" * 50, np.random.default_rng(0).bytes(4096)])
+def test_files_that_are_no_networks(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        read_onnx(path)
+
+
+def test_a_file_cut_off(tmp_path: Path) -> None:
+    path = write(tiny([CONV, helper.make_node("Relu", ["c"], ["y"])], weights=KERNEL), tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ModelFileError):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/hostname", ""])
+def test_weights_outside_the_folder(location: str, tmp_path: Path) -> None:
+    model = tiny([CONV, helper.make_node("Relu", ["c"], ["y"])], weights=KERNEL)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match="outside its folder"):
+        read_onnx(path)

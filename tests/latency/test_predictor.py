@@ -1,0 +1,83 @@
+"""Predictions for the Pi 4: plausible, honest about their reach, repeatable from the stored model."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from edgetune.device.profile import load_profile
+from edgetune.errors import ConfigError, DeviceError
+from edgetune.latency.fit import fit_setting
+from edgetune.latency.fitted import read_fitted
+from edgetune.latency.from_architecture import graph_of
+from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.predictor import Predictor
+from edgetune.latency.reference import reference_graph
+from edgetune.space.mobile import MOBILE_SMALL
+
+
+def test_the_default_is_the_newest_tflite_at_the_clock_of_the_profile() -> None:
+    prediction = Predictor.load("rpi4").predict(reference_graph("mobilenet-v2-1.0-224"))
+    assert (prediction.runtime, prediction.precision, prediction.threads, prediction.cpu_mhz) == (
+        "tflite",
+        "fp32",
+        4,
+        1800,
+    )
+    assert prediction.kind == "calibrated" and "calibrated" in str(prediction) and not prediction.warnings
+    low, high = prediction.interval_ms
+    assert 30 < low < prediction.latency_ms < high < 120
+
+
+def test_the_kernels_add_up() -> None:
+    prediction = Predictor.load("rpi4").predict(reference_graph("mobilenet-v3-small_224_1.0"))
+    assert math.fsum(kernel.latency_ms for kernel in prediction.kernels) == pytest.approx(prediction.latency_ms)
+    assert math.fsum(kernel.share for kernel in prediction.kernels) == pytest.approx(1)
+    assert prediction.costliest(3)[0].latency_ms >= prediction.costliest(3)[2].latency_ms
+
+
+def test_many_at_once_are_the_same_as_one_at_a_time() -> None:
+    predictor, rng = Predictor.load("rpi4"), np.random.default_rng(0)
+    graphs = [
+        graph_of(MOBILE_SMALL.architecture(MOBILE_SMALL.space.draw(rng), channels=1, resolution=28, classes=10))
+        for _ in range(5)
+    ]
+    for graph, prediction in zip(graphs, predictor.predict_many(graphs), strict=True):
+        assert predictor.predict(graph).to_json() | {"kernels": []} == prediction.to_json()
+
+
+def test_what_was_not_measured_is_said_and_widens_the_interval() -> None:
+    graph = reference_graph("mobilenet-v2-1.0-192")
+    usual = Predictor.load("rpi4").predict(graph)
+    one_thread = Predictor.load("rpi4", threads=1).predict(graph)
+    tvm = Predictor.load("rpi4", runtime="tvm").predict(graph)
+    assert any("threads" in warning for warning in one_thread.warnings) and one_thread.latency_ms > usual.latency_ms
+    assert tvm.kind == "uncalibrated" and any("data sheet" in warning for warning in tvm.warnings)
+    width = [math.log(p.interval_ms[1] / p.interval_ms[0]) for p in (usual, one_thread, tvm)]
+    assert width[0] < width[1] and width[0] < width[2]
+
+
+@pytest.mark.parametrize(("wrong", "error", "message"), [
+    ({"device": "rpi44"}, DeviceError, "did you mean rpi4"),
+    ({"device": "rpi4", "runtime": "tflight"}, ConfigError, "did you mean tflite"),
+    ({"device": "rpi4", "runtime": "tflite-2.7.2"}, DeviceError, "did you mean tflite-2.7.1"),
+    ({"device": "rpi4", "precision": "int9"}, ConfigError, "did you mean int8"),
+])  # fmt: skip
+def test_wrong_names_offer_the_nearest(wrong: dict[str, str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Predictor.load(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_stored_model_is_what_the_measurements_give() -> None:
+    profile = load_profile("rpi4")
+    stored = next(
+        m for m in read_fitted(profile.folder / "model.json") if (m.version, m.precision) == ("2.5.0", "fp32")
+    )
+    measurements = by_setting(read_measurements(profile.folder / "measurements.csv"))[stored.setting]
+    fresh = fit_setting(profile, stored.setting, measurements)
+    assert fresh.factors == pytest.approx(stored.factors, rel=0.01) and fresh.quantile == pytest.approx(
+        stored.quantile, rel=0.01
+    )
+    assert fresh.errors["width"].mape_pct < 3 and fresh.errors["family"].spearman > 0.98
