@@ -39,7 +39,7 @@ class Nearest:
 
 
 def find_feasible(nearest: Nearest, known: set[str], rng: np.random.Generator) -> Sample | None:
-    """A sample within the cheap limits that is not among `known`, starting from the nearest ones; None if there is none."""
+    """A sample within the cheap limits that is not among `known`, bred from the nearest; None if there is none."""
     for candidate in _candidates(nearest, rng):
         if nearest.look(candidate) and candidate.hash not in known:
             return candidate

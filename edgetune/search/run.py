@@ -96,7 +96,7 @@ def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: i
     error = None
     try:
         values = _checked(problem, {**problem.cheap_values(sample), **evaluate(sample)})
-    except Exception as reason:  # noqa: BLE001 — an evaluation may raise anything
+    except Exception as reason:
         error = f"{type(reason).__name__}: {reason}"
     return Trial(
         number=number,

@@ -62,7 +62,7 @@ class Strategy(ABC):
     def _propose(self) -> Sample | None:
         """A candidate; it may be known or break a limit. None: nothing is left."""
 
-    def _learn(self, trials: Sequence[Trial]) -> None:
+    def _learn(self, trials: Sequence[Trial]) -> None:  # noqa: B027 — not every strategy learns
         """What a strategy that learns does with the trials."""
 
     def _next(self) -> Sample | None:

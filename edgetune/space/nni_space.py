@@ -1,4 +1,4 @@
-"""A plain space as an NNI model space, so that NNI's strategies and engines run on it. Importing this imports torch and NNI."""
+"""A plain space as an NNI model space, for NNI's strategies and engines. Importing this imports torch and NNI."""
 
 from __future__ import annotations
 

@@ -69,7 +69,10 @@ def test_a_costly_limit_nothing_holds_names_the_nearest(study: Study) -> None:
 def test_evolution_reaches_a_feasible_region_that_random_draws_miss(study: Study) -> None:
     """One sample in about 10^13 holds the limit."""
     space = Space("long", tuple(Choice(f"x{i}", tuple(range(20))) for i in range(10)))
-    total = lambda sample: {"latency": float(sum(sample.values.values()))}
+
+    def total(sample: Sample) -> dict[str, float]:
+        return {"latency": float(sum(int(value) for value in sample.values.values()))}
+
     narrow = Problem(space, (Objective("error"), Objective("latency", limit=1.0, cheap=True)), total)
     trials = run_search(study, RandomSearch(narrow), lambda s: {"error": float(s["x0"])}, trials=5)
     assert len(trials) == 5 and all(trial.state == "done" for trial in trials)

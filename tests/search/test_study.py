@@ -97,11 +97,15 @@ def test_a_missing_file_is_refused_and_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def add_many(study: Study, count: int) -> None:
+    for number in range(1, count):
+        study.add(Trial(number, Sample({"depth": 1}), {"error": 0.5}, "done", 0))
+
+
 def test_a_full_disk_is_said_and_keeps_what_was_written(study: Study) -> None:
     study.add(TRIALS[0])
     pages = study._connection.execute("PRAGMA page_count").fetchone()[0]
     study._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StorageError, match="no room"):
-        for number in range(1, 1000):
-            study.add(Trial(number, Sample({"depth": 1}), {"error": 0.5}, "done", 0))
+        add_many(study, 1000)
     assert study.trials()[0] == TRIALS[0]
