@@ -7,16 +7,14 @@ they are never a latency of the board.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgetune.errors import ModelFileError
-
-if TYPE_CHECKING:
-    import onnxruntime
+from edgetune.export import run_onnx
 
 KIND = "measured on this host"
 
@@ -39,10 +37,15 @@ class SpeedComparison:
 
 
 def logits_of(model: Path, pictures: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """Logits (N, classes) of raw pictures, float32 (N, C, H, W), one at a time as on the board."""
-    session = _session(model, threads)
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: picture[None]})[0] for picture in pictures])
+    """Logits (N, classes) of raw pictures, float32 (N, C, H, W), one at a time as on the board.
+
+    Raises
+    ------
+    ModelFileError
+        onnxruntime cannot load the file.
+    """
+    run = _load(model, threads)
+    return np.concatenate([run(picture[None]) for picture in pictures])
 
 
 def top1_of(model: Path, pictures: np.ndarray, labels: np.ndarray, *, threads: int = 1) -> float:
@@ -54,33 +57,29 @@ def compare_speed(first: Path, second: Path, *, threads: int = 1, runs: int = 20
     """Clocks both files on this host, `runs` times each after a tenth as many warm-up runs, and takes medians."""
     import onnxruntime
 
-    sessions = [_session(first, threads), _session(second, threads)]
-    feeds = [_random_feed(session) for session in sessions]
+    contenders = [_load(first, threads), _load(second, threads)]
+    pixels = np.random.default_rng(0).integers(0, 256, _input_shape(first)).astype(np.float32)
     seconds = np.empty((runs + runs // 10, 2))
     for turn in seconds:
-        for i, (session, feed) in enumerate(zip(sessions, feeds, strict=True)):
+        for i, run in enumerate(contenders):
             start = time.perf_counter()
-            session.run(None, feed)
+            run(pixels)
             turn[i] = time.perf_counter() - start
     first_ms, second_ms = 1e3 * np.median(seconds[runs // 10 :], axis=0)
     return SpeedComparison(float(first_ms), float(second_ms), runs, threads, f"onnxruntime {onnxruntime.__version__}")
 
 
-def _session(model: Path, threads: int) -> onnxruntime.InferenceSession:
-    import onnxruntime
+def _load(model: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return run_onnx.load(model, threads)
     except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
         raise ModelFileError(f"onnxruntime cannot load it: {error}", where=model, mend="export it again") from error
 
 
-def _random_feed(session: onnxruntime.InferenceSession) -> dict[str, Any]:
-    wanted = session.get_inputs()[0]
-    pixels = np.random.default_rng(0).integers(0, 256, wanted.shape)
-    return {wanted.name: pixels.astype(np.float32)}
+def _input_shape(model: Path) -> tuple[int, ...]:
+    import onnx
+
+    inputs = onnx.load(model, load_external_data=False).graph.input
+    return tuple(axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim)

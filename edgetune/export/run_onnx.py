@@ -1,0 +1,39 @@
+"""Runs an ONNX file on this machine. Needs numpy and onnxruntime.
+
+    python run_onnx.py model.onnx pictures.npy logits.npy [threads]
+
+pictures.npy holds raw pixel values, float32 (N, C, H, W). This file is copied into every bundle, so it imports nothing
+else of edgetune.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+
+def load(model: str | os.PathLike[str], threads: int = 1) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from one picture, float32 (1, C, H, W), to its logits (1, classes)."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def run(picture: np.ndarray) -> np.ndarray:
+        return session.run(None, {name: picture})[0]
+
+    return run
+
+
+def main(model: str, pictures: str, logits: str, threads: str = "1") -> None:
+    run = load(model, int(threads))
+    np.save(logits, np.concatenate([run(picture[None]) for picture in np.load(pictures)]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

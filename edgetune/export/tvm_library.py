@@ -1,0 +1,79 @@
+"""From an ONNX file to a shared library for a board, through TVM's Relax compiler (Lai 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.export import run_tvm
+from edgetune.export.linker import host_triple, shared_library_linker
+from edgetune.files import atomic_write
+
+Target = Mapping[str, Any]
+
+
+def compile_tvm(source: Path, target: Path, *, tvm_target: Target) -> None:
+    """Compiles and links `source`; the library runs with :mod:`edgetune.export.run_tvm`.
+
+    The schedules are TVM's stock ones ("untuned"): right, and several times slower than onnxruntime.
+
+    Parameters
+    ----------
+    tvm_target
+        As a device profile gives it, for example
+        `{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "mattr": ["+neon"]}`.
+
+    Raises
+    ------
+    ExportError
+        An operator that TVM lacks, or a failed link.
+    MissingDependencyError
+        No TVM or no linker.
+    """
+    tvm = _tvm()
+    from tvm import relax
+
+    link = shared_library_linker(tvm_target.get("mtriple", host_triple()))
+    module = import_onnx(source)
+    with tvm.target.Target(dict(tvm_target)) as llvm, atomic_write(target) as aside:
+        executable = tvm.compile(relax.get_pipeline("zero")(module), llvm)
+        executable.export_library(str(aside), fcompile=link)
+
+
+def import_onnx(source: Path) -> Any:
+    """The `IRModule` of an ONNX file: static shapes, weights as constants."""
+    tvm = _tvm()
+    import onnx
+    from tvm import relax
+    from tvm.relax.frontend.onnx import from_onnx
+
+    try:
+        module = from_onnx(onnx.load(source), keep_params_in_input=False)
+    except (tvm.error.OpNotImplemented, tvm.error.OpAttributeUnImplemented) as error:
+        raise ExportError(f"TVM cannot read it: {error}", where=source, mend="use other operators") from error
+    return relax.transform.DecomposeOpsForInference()(module)
+
+
+def host_target() -> dict[str, Any]:
+    """The target for this machine's own processor."""
+    tvm = _tvm()
+    return {"kind": "llvm", "mtriple": host_triple(), "mcpu": tvm.target.codegen.llvm_get_system_cpu()}
+
+
+def tvm_logits_of(library: Path, pictures: np.ndarray) -> np.ndarray:
+    """Logits (N, classes) of raw pictures, float32 (N, C, H, W), by a library compiled for this machine."""
+    _tvm()
+    run = run_tvm.load(library)
+    return np.concatenate([run(picture[None]) for picture in pictures])
+
+
+def _tvm() -> Any:
+    try:
+        import tvm
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("TVM is not installed", mend="pip install 'edgetune[tvm]'") from error
+    return tvm

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.export import linker
+from edgetune.export.agreement import compare_logits, torch_logits_of
+from edgetune.export.tvm_library import compile_tvm, host_target, import_onnx
+from edgetune.export.verify import logits_on, python_here
+
+
+@pytest.fixture(scope="module")
+def host_library(hswish_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("tvm") / "model.tvm.so"
+    compile_tvm(hswish_onnx, library, tvm_target=host_target())
+    return library
+
+
+def test_logits_equal_those_of_torch(hswish_network, host_library: Path, test_pictures: np.ndarray) -> None:
+    logits = logits_on(python_here, host_library, test_pictures)
+    compare_logits(torch_logits_of(hswish_network, test_pictures), logits).require("model.tvm.so", tolerance=1e-5)
+
+
+def test_the_same_file_gives_the_same_bytes(hswish_onnx: Path, host_library: Path, tmp_path: Path) -> None:
+    compile_tvm(hswish_onnx, tmp_path / "again.so", tvm_target=host_target())
+    assert (tmp_path / "again.so").read_bytes() == host_library.read_bytes()
+
+
+def test_an_operator_that_tvm_lacks_is_named(tmp_path: Path) -> None:
+    node = onnx.helper.make_node("MadeUp", ["pixels"], ["logits"], domain="nobody")
+    float_row = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [1, 4]) for n in ("pixels", "logits")]
+    graph = onnx.helper.make_graph([node], "g", float_row[:1], float_row[1:])
+    imports = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("nobody", 1)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=imports), tmp_path / "odd.onnx")
+    with pytest.raises(ExportError, match="MadeUp"):
+        import_onnx(tmp_path / "odd.onnx")
+
+
+def test_without_a_linker_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linker.shutil, "which", lambda name: None)
+    monkeypatch.setattr(linker.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="pip install ziglang"):
+        linker.link_command("aarch64-linux-gnu")
+
+
+def test_a_failed_link_says_what_the_linker_said(tmp_path: Path) -> None:
+    (tmp_path / "broken.o").write_text("no object")
+    link = linker.shared_library_linker(linker.host_triple())
+    with pytest.raises(ExportError, match=r"broken\.o"):
+        link(str(tmp_path / "a.so"), [str(tmp_path / "broken.o")])
