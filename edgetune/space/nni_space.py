@@ -14,7 +14,7 @@ with warnings.catch_warnings():
 from edgetune.space.parameters import Choice, Parameter, Sample, Space, Value
 
 
-class NniModelSpace(ModelSpace):
+class NniModelSpace(ModelSpace):  # type: ignore[misc]
     """Every parameter of a space as an NNI mutable; freezing hands the sample to `build`.
 
     NNI has no conditions: its samples hold a value for every label, and those that are not active are dropped here.
