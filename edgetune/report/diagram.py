@@ -1,4 +1,4 @@
-"""The drawing of an architecture: boxes in the order of execution, grouped by the size of the feature maps they write."""
+"""The drawing of an architecture: boxes in the order of execution, grouped by the size of what they write."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ WIDTH, HEIGHT = 72, 44  # of a box's silhouette, in SVG units
 
 @dataclass(frozen=True)
 class Box:
-    """One block. `widths` are the channels along the way: in, hidden, out."""
+    """One block. `name` begins its kernels' names; `widths` are the channels along the way: in, hidden, out."""
 
+    name: str
     kind: str
     title: str
     widths: tuple[int, ...]
@@ -37,27 +38,29 @@ class Group:
 
 def draw(architecture: Architecture, kernels: Iterable[KernelCost]) -> list[Group]:
     """The boxes of a network; each with its part of the latency when kernels are named as the graph names them."""
-    a = architecture
-    shares: dict[str, float] = {}
-    for kernel in kernels:
-        part = kernel.name.partition(".")[0]
-        shares[part] = shares.get(part, 0.0) + kernel.share
+    a, act, costs = architecture, ACTIVATIONS[architecture.activation], list(kernels)
     widest = max([a.stem_width, a.head_width, *(block.hidden_width for block in a.blocks)])
 
-    def box(kind: str, title: str, widths: tuple[int, ...], resolution: int, tags: tuple[str, ...], parts: tuple[str, ...]) -> Box:
-        known = [shares[part] for part in parts if part in shares]
-        return Box(kind, title, widths, resolution, tags, sum(known) if known else None, silhouette(widths, widest))
+    def box(name: str, kind: str, title: str, widths: tuple[int, ...], resolution: int, tags: tuple[str, ...]) -> Box:
+        return Box(name, kind, title, widths, resolution, tags, share_of(name, costs), silhouette(widths, widest))
 
-    act = ACTIVATIONS[a.activation]
     resolution = shrunk(a.resolution, a.stem_stride)
-    boxes = [box("stem", "Conv 3×3", (a.channels, a.stem_width), resolution, tags_of(act, stride=a.stem_stride), ("stem",))]
-    for number, block in enumerate(a.blocks, 1):
+    tags = tags_of(act, stride=a.stem_stride)
+    boxes = [box("stem", "stem", "Conv 3×3", (a.channels, a.stem_width), resolution, tags)]
+    for block in a.blocks:
         resolution = shrunk(resolution, block.stride)
         widths = (block.in_width, block.hidden_width, block.out_width)
-        boxes.append(box(block.kind, title_of(block), widths, resolution, block_tags(block), (f"block{number}",)))
-    boxes.append(box("head", "Conv 1×1", (a.last_width, a.head_width), resolution, (act,), ("head",)))
-    boxes.append(box("head", "Pool, linear", (a.head_width, a.classes), 1, (), ("pool", "classifier")))
+        boxes.append(box(block.name, block.kind, title_of(block), widths, resolution, block_tags(block)))
+    boxes.append(box("head", "head", "Conv 1×1", (a.last_width, a.head_width), resolution, (act,)))
+    boxes.append(box("pool", "head", "Average", (a.head_width, a.head_width), 1, ()))
+    boxes.append(box("classifier", "head", "Linear", (a.head_width, a.classes), 1, ()))
     return [Group(resolution, tuple(group)) for resolution, group in groupby(boxes, key=lambda box: box.resolution)]
+
+
+def share_of(name: str, kernels: Iterable[KernelCost]) -> float | None:
+    """The part of the latency that the kernels of one box take; None where no kernel bears its name."""
+    shares = [kernel.share for kernel in kernels if f"{kernel.name}.".startswith(f"{name}.")]
+    return sum(shares) if shares else None
 
 
 def title_of(block: Block) -> str:
@@ -66,11 +69,12 @@ def title_of(block: Block) -> str:
 
 
 def block_tags(block: Block) -> tuple[str, ...]:
-    return tags_of(ACTIVATIONS[block.activation], stride=block.stride, attention=block.squeeze_excite, skip=block.residual)
+    activation = ACTIVATIONS[block.activation]
+    return tags_of(activation, stride=block.stride, attention=block.squeeze_excite, skip=block.residual)
 
 
 def tags_of(activation: str, *, stride: int = 1, attention: bool = False, skip: bool = False) -> tuple[str, ...]:
-    optional = ((f"stride {stride}", stride > 1), ("SE", attention), ("skip", skip))
+    optional = ((f"stride\u00a0{stride}", stride > 1), ("SE", attention), ("skip", skip))
     return (activation, *(text for text, present in optional if present))
 
 

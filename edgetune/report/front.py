@@ -11,7 +11,7 @@ from edgetune.report.summary import SCHEMA, Artefact, Finalist, RunSummary
 
 def front_json(summary: RunSummary) -> dict[str, Any]:
     """Plain JSON values; finalists from the fastest to the slowest, paths relative to the run folder."""
-    convergence = summary.convergence
+    data, convergence = summary.data, summary.convergence
     return {
         "schema": SCHEMA,
         "run": summary.run.name,
@@ -20,7 +20,7 @@ def front_json(summary: RunSummary) -> dict[str, Any]:
         "seed": summary.run.seed,
         "space": summary.run.space,
         "device": summary.conditions.device,
-        "data": {"name": summary.data.name, "content_hash": summary.data.content_hash, "classes": list(summary.data.classes)},
+        "data": {"name": data.name, "content_hash": data.content_hash, "classes": list(data.classes)},
         "teacher": asdict(summary.teacher),
         "limits": asdict(summary.limits),
         "trials": len(summary.trials),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -35,10 +37,13 @@ def render(summary: RunSummary) -> str:
     from plotly.offline import get_plotlyjs
 
     environment = Environment(
-        loader=PackageLoader("edgetune.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("edgetune.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    for word in (words.percent, words.milliseconds, words.three_digits, words.count, words.size, words.duration, words.difference):
-        environment.filters[word.__name__] = word
+    environment.filters |= {word.__name__: word for word in words.ALL}
     plotly, script = get_plotlyjs().replace("\r", ""), template_text("page.js")
     return environment.get_template("page.html").render(
         summary=summary,
@@ -110,8 +115,9 @@ def deploy_steps(summary: RunSummary) -> Deployment | None:
         for artefact in finalist.artefacts:
             if artefact.format == "onnx":
                 path = PurePosixPath(artefact.path)
+                copy = f"scp -r {shlex.quote(str(path.parent))} pi@raspberrypi.local:"
                 program = deploy_program(path.name, summary.data.channels, summary.data.resolution)
-                return Deployment(finalist, f"scp -r {path.parent} pi@raspberrypi.local:", "pip install onnxruntime pillow", program)
+                return Deployment(finalist, copy, "pip install onnxruntime pillow", program)
     return None
 
 
@@ -121,7 +127,7 @@ def deploy_program(model: str, channels: int, resolution: int) -> str:
     return "\n".join(
         (
             "import numpy, onnxruntime, PIL.Image",
-            f"session = onnxruntime.InferenceSession({model!r})",
+            f"session = onnxruntime.InferenceSession({json.dumps(model)})",
             f'picture = PIL.Image.open("picture.png").convert("{mode}").resize(({resolution}, {resolution}))',
             f"pixels = numpy.asarray(picture, numpy.float32){axes}  # 0…255, as they are",
             "print(session.run(None, {session.get_inputs()[0].name: pixels})[0].argmax())",

@@ -30,9 +30,11 @@ def pareto(summary: RunSummary) -> dict[str, Any]:
     figure = go.Figure(layout=layout(f"{kind} latency on {escape(summary.conditions.device)}, ms", "top-1 accuracy, %"))
     drawn = [trial for trial in summary.trials if trial.validation_top1 is not None and trial.latency_ms is not None]
     front = sorted((trial for trial in drawn if trial.on_front), key=lambda trial: trial.latency_ms or 0)
-    add_trials(figure, "trials", [trial for trial in drawn if trial.feasible and not trial.on_front], TRIAL, "circle", kind)
-    add_trials(figure, "trials beyond a limit", [trial for trial in drawn if not trial.feasible], REFUSED, "x-thin-open", kind)
-    add_trials(figure, "front of the search", front, FRONT, "diamond", kind, mode="lines+markers")
+    behind = [trial for trial in drawn if trial.feasible and not trial.on_front]
+    beyond = [trial for trial in drawn if not trial.feasible]
+    add_trials(figure, "trials", behind, kind, color=TRIAL, symbol="circle")
+    add_trials(figure, "trials beyond a limit", beyond, kind, color=REFUSED, symbol="x-thin-open")
+    add_trials(figure, "front of the search", front, kind, mode="lines+markers", color=FRONT, symbol="diamond")
     add_finalists(figure, summary)
     add_lines(figure, summary)
     figure.update_xaxes(rangemode="tozero")
@@ -41,7 +43,14 @@ def pareto(summary: RunSummary) -> dict[str, Any]:
 
 
 def add_trials(
-    figure: go.Figure, name: str, trials: Sequence[TrialPoint], colour: str, symbol: str, kind: str, mode: str = "markers"
+    figure: go.Figure,
+    name: str,
+    trials: Sequence[TrialPoint],
+    kind: str,
+    *,
+    color: str,
+    symbol: str,
+    mode: str = "markers",
 ) -> None:
     if not trials:
         return
@@ -50,8 +59,8 @@ def add_trials(
         x=[trial.latency_ms for trial in trials],
         y=[100 * (trial.validation_top1 or 0) for trial in trials],
         mode=mode,
-        marker={"color": colour, "size": 7, "symbol": symbol, "line": {"width": 1.5, "color": colour}},
-        line={"shape": "hv", "width": 1.5, "color": colour, "dash": "dot"},
+        marker={"color": color, "size": 7, "symbol": symbol, "line": {"width": 1.5, "color": color}},
+        line={"shape": "hv", "width": 1.5, "color": color, "dash": "dot"},
         customdata=[[trial_text(trial, kind)] for trial in trials],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
@@ -115,7 +124,8 @@ def add_lines(figure: go.Figure, summary: RunSummary) -> None:
         text = f"limit {milliseconds(limits.max_latency_ms)}"
         figure.add_vline(x=limits.max_latency_ms, line_width=1.5, **label(text, LIMIT, "bottom left"))
     if limits.min_top1 is not None:
-        figure.add_hline(y=100 * limits.min_top1, line_width=1.5, **label(f"limit {percent(limits.min_top1)}", LIMIT, "bottom right"))
+        text = f"limit {percent(limits.min_top1)}"
+        figure.add_hline(y=100 * limits.min_top1, line_width=1.5, **label(text, LIMIT, "bottom right"))
 
 
 def accuracy_range(summary: RunSummary, drawn: Sequence[TrialPoint]) -> list[float]:
@@ -138,13 +148,15 @@ def hypervolume(summary: RunSummary) -> dict[str, Any]:
     figure = go.Figure(layout=layout("trials", "hypervolume, % of the last"))
     convergence = summary.convergence
     last = max(convergence.hypervolume, default=0.0) or 1.0
+    shares = [100 * value / last for value in convergence.hypervolume]
     figure.add_scatter(
         x=list(convergence.trials),
-        y=[100 * value / last for value in convergence.hypervolume],
+        y=shares,
         mode="lines",
         line={"shape": "hv", "color": FRONT, "width": 2},
         hovertemplate="after trial %{x}: %{y:.1f} % of the last<extra></extra>",
     )
+    figure.update_yaxes(range=[max(0.0, min([90.0, *shares]) - 2), 102])
     return plain(figure)
 
 
@@ -157,6 +169,7 @@ def layout(x: str, y: str) -> dict[str, Any]:
         "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
         "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
         "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
         "hoverlabel": HOVER | {"align": "left"},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"color": INK}},
         "xaxis": axis | {"title": {"text": x, "font": {"color": MUTED}}},

@@ -6,10 +6,10 @@ Accuracies are fractions (0 to 1), latencies milliseconds, sizes bytes, MACs and
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from dataclasses import fields
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from edgetune.errors import StudyError
@@ -24,7 +24,15 @@ Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Milliseconds: TypeAlias = Annotated[float, Field(ge=0)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-RelativePath: TypeAlias = Annotated[str, Field(pattern=r"^[^/\\:][^\\:]*$", description="POSIX, from the run folder")]
+
+
+def within_folder(path: str) -> str:
+    if not path or path.startswith("/") or "\\" in path or ":" in path or ".." in path.split("/"):
+        raise ValueError("a POSIX path from the run folder, without `..`")
+    return path
+
+
+RelativePath: TypeAlias = Annotated[str, AfterValidator(within_folder)]
 
 
 @dataclass(frozen=True, config=PLAIN)
@@ -41,9 +49,7 @@ class Conditions:
 
     @staticmethod
     def of(latency: Prediction) -> Conditions:
-        return Conditions(
-            latency.kind, latency.device, latency.runtime, latency.runtime_version, latency.precision, latency.threads, latency.cpu_mhz
-        )
+        return Conditions(**{field.name: getattr(latency, field.name) for field in fields(Conditions)})
 
     def __str__(self) -> str:
         """
@@ -51,7 +57,8 @@ class Conditions:
         calibrated, rpi4, tflite 2.7.1, fp32, 4 threads, 1800 MHz
         """
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
-        return f"{self.kind}, {self.device}, {self.runtime} {self.runtime_version}, {self.precision}, {threads}, {self.cpu_mhz} MHz"
+        how = f"{self.runtime} {self.runtime_version}, {self.precision}, {threads}, {self.cpu_mhz} MHz"
+        return f"{self.kind}, {self.device}, {how}"
 
 
 @dataclass(frozen=True, config=PLAIN)
@@ -144,11 +151,15 @@ class Convergence:
 
 @dataclass(frozen=True, config=PLAIN)
 class Agreement:
-    """An artefact's outputs beside torch's on the same pictures; `where` names the machine or userland it ran on."""
+    """An artefact's logits beside torch's on the same pictures; `where` names the machine or userland it ran on.
+
+    `relative_difference` is the largest difference over the largest logit; `same_top1` the share of pictures
+    on which both give the same class.
+    """
 
     where: str
     pictures: Count
-    max_difference: Annotated[float, Field(ge=0)]
+    relative_difference: Annotated[float, Field(ge=0)]
     same_top1: Fraction
 
 
@@ -231,7 +242,8 @@ class RunSummary:
         for finalist in self.finalists:
             if (found := Conditions.of(finalist.latency)) != self.conditions:
                 raise ValueError(f"{finalist.name}: its first latency is {found}, the trials' {self.conditions}")
-        object.__setattr__(self, "finalists", tuple(sorted(self.finalists, key=lambda finalist: finalist.latency.latency_ms)))
+        by_speed = sorted(self.finalists, key=lambda finalist: finalist.latency.latency_ms)
+        object.__setattr__(self, "finalists", tuple(by_speed))
 
     def to_json(self) -> str:
         return adapter().dump_json(self, indent=1).decode()
@@ -247,15 +259,16 @@ class RunSummary:
         try:
             schema = json.loads(text).get("schema")
         except (ValueError, AttributeError) as error:
-            raise StudyError("not the summary of a run", where=where, mend="run `edgetune report` on a run folder") from error
+            raise StudyError("not the summary of a run", where=where, mend="name a run folder") from error
         if isinstance(schema, int) and schema > SCHEMA:
-            raise StudyError(f"written with schema {schema}, this edgetune reads {SCHEMA}", where=where, mend="update edgetune")
+            what = f"written with schema {schema}, this edgetune reads {SCHEMA}"
+            raise StudyError(what, where=where, mend="update edgetune")
         try:
             return adapter().validate_json(text)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise StudyError(f"{key or 'summary'}: {first['msg']}", where=where, mend="resume the run to write it again") from error
+            key = ".".join(str(part) for part in first["loc"]) or "summary"
+            raise StudyError(f"{key}: {first['msg']}", where=where, mend="resume the run to write it again") from error
 
 
 def adapter() -> TypeAdapter[RunSummary]:

@@ -73,7 +73,10 @@ def duration(seconds: float) -> str:
 def difference(number: float) -> str:
     """A numeric disagreement.
 
-    >>> difference(3.1e-6), difference(0)
-    ('3e-06', '0')
+    >>> difference(3.14e-6), difference(0)
+    ('3.1e-06', '0')
     """
-    return f"{number:.0e}" if number else "0"
+    return f"{number:.1e}" if number else "0"
+
+
+ALL = (percent, milliseconds, three_digits, count, size, duration, difference)

@@ -10,8 +10,9 @@ function resolved(value, style) {
   return value;
 }
 
-function forPhones(layout) {
+function forPhones(data, layout) {
   layout.dragmode = false; // a finger on the plot scrolls the page
+  for (const trace of data) trace.mode = trace.mode.replace("+text", ""); // names would cover one another
   layout.margin = { ...layout.margin, l: 44, r: 8 };
   layout.font = { ...layout.font, size: 12 };
 }
@@ -20,8 +21,8 @@ function draw() {
   const style = getComputedStyle(document.documentElement);
   for (const [id, figure] of Object.entries(figures)) {
     const { data, layout } = resolved(figure, style);
-    if (narrow.matches) forPhones(layout);
-    const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+    if (narrow.matches) forPhones(data, layout);
+    const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
     Plotly.react(id, data, layout, { ...config, displayModeBar: narrow.matches ? false : "hover" });
   }
 }
