@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from edgetune.nets.depthwise import DepthwiseConv2d
 from edgetune.space.architecture import Activation
 
 
@@ -44,12 +45,12 @@ def activation(name: Activation | None) -> nn.Module:
     return {None: nn.Identity, "relu": nn.ReLU, "hswish": nn.Hardswish}[name]()
 
 
-def conv_bn(
-    in_width: int, out_width: int, kernel: int, *, stride: int = 1, groups: int = 1, act: Activation | None = None
-) -> nn.Sequential:
+def conv_bn(in_width: int, out_width: int, kernel: int, *, stride: int = 1, act: Activation | None = None) -> nn.Sequential:
     """Convolution with "same" padding, BatchNorm, activation."""
-    return nn.Sequential(
-        nn.Conv2d(in_width, out_width, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out_width),
-        activation(act),
-    )
+    conv = nn.Conv2d(in_width, out_width, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_width), activation(act))
+
+
+def depthwise_bn(width: int, kernel: int, *, stride: int, act: Activation) -> nn.Sequential:
+    """Depthwise convolution with "same" padding, BatchNorm, activation."""
+    return nn.Sequential(DepthwiseConv2d(width, kernel, stride), nn.BatchNorm2d(width), activation(act))

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from edgetune.nets.layers import Normalize, SqueezeExcite, conv_bn
+from edgetune.nets.layers import Normalize, SqueezeExcite, conv_bn, depthwise_bn
 from edgetune.space.architecture import Architecture, Block
 
 
@@ -22,7 +22,7 @@ class MobileBlock(nn.Module):
         else:
             if block.expansion != 1:
                 layers["expand"] = conv_bn(block.in_width, hidden, 1, act=act)
-            layers["depthwise"] = conv_bn(hidden, hidden, block.kernel, stride=block.stride, groups=hidden, act=act)
+            layers["depthwise"] = depthwise_bn(hidden, block.kernel, stride=block.stride, act=act)
         if block.squeeze_excite:
             layers["squeeze_excite"] = SqueezeExcite(hidden, block.squeeze_width)
         layers["project"] = conv_bn(hidden, block.out_width, 1)
