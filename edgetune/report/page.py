@@ -115,7 +115,7 @@ def deploy_steps(summary: RunSummary) -> Deployment | None:
         for artefact in finalist.artefacts:
             if artefact.format == "onnx":
                 path = PurePosixPath(artefact.path)
-                copy = f"scp -r {shlex.quote(str(path.parent))} pi@raspberrypi.local:"
+                copy = f"scp -r {shlex.quote(str(path.parent))} user@board:"
                 program = deploy_program(path.name, summary.data.channels, summary.data.resolution)
                 return Deployment(finalist, copy, "pip install onnxruntime pillow", program)
     return None

@@ -27,7 +27,9 @@ def pareto(summary: RunSummary) -> dict[str, Any]:
     import plotly.graph_objects as go
 
     kind = summary.conditions.kind
-    figure = go.Figure(layout=layout(f"{kind} latency on {escape(summary.conditions.device)}, ms", "top-1 accuracy, %"))
+    figure = go.Figure(
+        layout=layout(f"{kind} latency on {escape(summary.conditions.device, quote=False)}, ms", "top-1 accuracy, %")
+    )
     drawn = [trial for trial in summary.trials if trial.validation_top1 is not None and trial.latency_ms is not None]
     front = sorted((trial for trial in drawn if trial.on_front), key=lambda trial: trial.latency_ms or 0)
     behind = [trial for trial in drawn if trial.feasible and not trial.on_front]
@@ -85,7 +87,7 @@ def add_finalists(figure: go.Figure, summary: RunSummary) -> None:
         x=[latency.latency_ms for latency in latencies],
         y=[100 * finalist.test_top1 for finalist in finalists],
         mode="markers+text" if len(finalists) <= LABELLED else "markers",
-        text=[escape(finalist.name) for finalist in finalists],
+        text=[escape(finalist.name, quote=False) for finalist in finalists],
         textposition="top left",
         textfont={"color": INK},
         marker={"color": FINALIST, "size": 11, "line": {"width": 1.5, "color": "var(--paper)"}},
@@ -194,7 +196,7 @@ def finalist_text(finalist: Finalist) -> str:
     low, high = latency.interval_ms
     return "<br>".join(
         (
-            f"<b>{escape(finalist.name)}</b>, trial {finalist.trial}",
+            f"<b>{escape(finalist.name, quote=False)}</b>, trial {finalist.trial}",
             f"test top-1 {percent(finalist.test_top1, 2)}",
             f"{milliseconds(latency.latency_ms)} ({milliseconds(low)} to {milliseconds(high)}), {latency.kind}",
             f"{count(finalist.macs)} MACs, {count(finalist.parameters)} parameters",

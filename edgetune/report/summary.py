@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -17,7 +17,7 @@ from edgetune.latency.prediction import Prediction, ResultKind
 from edgetune.space.architecture import Architecture
 from edgetune.space.parameters import Value
 
-SCHEMA = 1
+SCHEMA: Final = 1
 PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgetune.latency.from_architecture import graph_of
-from edgetune.latency.prediction import KernelCost, Prediction
+from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
 from edgetune.report.summary import (
     Agreement,
     Artefact,
@@ -36,7 +36,7 @@ REFERENCE_MS, REFERENCE_TOP1 = 4.0, 0.5
 FAR = "28-pixel networks lie outside what was measured (96 to 300 pixels)"
 
 
-def predict(sample: Sample, kind: str = "calibrated") -> Prediction:
+def predict(sample: Sample, kind: ResultKind = "calibrated") -> Prediction:
     """A made-up latency, in proportion to MACs and kernels."""
     architecture = MOBILE_SMALL.architecture(sample, channels=1, resolution=28, classes=10)
     costs = [(kernel, 0.004 + kernel.macs / 4e6) for kernel in graph_of(architecture).kernels]
@@ -50,7 +50,7 @@ def predict(sample: Sample, kind: str = "calibrated") -> Prediction:
         kind,
         c.device,
         c.runtime,
-        c.runtime_version,  # type: ignore[arg-type]
+        c.runtime_version,
         c.precision,
         c.threads,
         c.cpu_mhz,
