@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 MOST_PIXELS = 100_000_000
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # such pictures are skipped and counted
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a picture is said where it is counted
 
 
 class UnreadablePicture(Exception):
@@ -80,7 +80,7 @@ def eight_bits_opaque(image: Image.Image) -> Image.Image:
 
 
 def resize_square(images: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
-    """Square pictures (N, side, side, channels) resized (bicubic) to `resolution`; the same array if it fits already."""
+    """Square pictures (N, side, side, channels) resized (bicubic) to `resolution`; the same array if it fits."""
     count, side, _, channels = images.shape
     if side == resolution:
         return images

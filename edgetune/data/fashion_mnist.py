@@ -79,7 +79,8 @@ def fetch(folder: Path, progress: Progress | None = None) -> dict[str, bytes]:
                 bring(Path(brought))
                 data = {name: _checked(Path(brought) / name) for name in SHA256}
             except (OSError, ValueError, zlib.error, EOFError) as error:
-                failures.append(f"{way}: {error}")
+                if step or folder.is_dir():
+                    failures.append(f"{way}: {error}")
                 continue
             if step:
                 for name in SHA256:
@@ -87,13 +88,13 @@ def fetch(folder: Path, progress: Progress | None = None) -> dict[str, bytes]:
                         shutil.copyfile(Path(brought) / name, aside)
             return data
     raise DataError(
-        "Fashion-MNIST could not be had; " + "; ".join(failures[1:]),
+        "Fashion-MNIST could not be had; " + "; ".join(failures),
         mend=f"connect to the network once, or put {', '.join(SHA256)} into {folder}",
     )
 
 
 def idx(data: bytes) -> NDArray[np.uint8]:
-    """An array from the IDX format of unsigned bytes: magic 0, 0, 8, rank; then big-endian 32-bit sizes; then values."""
+    """An array from IDX, the format of unsigned bytes: 0, 0, 8, rank; then big-endian 32-bit sizes; then values."""
     rank = data[3]
     shape = np.frombuffer(data, ">u4", rank, 4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(shape)

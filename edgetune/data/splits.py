@@ -33,10 +33,10 @@ def split(
 ) -> Splits:
     """Divides a collection, class by class.
 
-    A split that the set's makers gave is kept; one that they did not give is carved out of the training part (15 % test,
-    10 % validation, at least one of each class). Of equal pictures (equal digests) one stays, in the test split rather
-    than the validation split rather than the training split, and none where they are found under two classes; a given
-    test split alone keeps all it has, so that its figures compare with other people's.
+    A split that the set's makers gave is kept; one that they did not give is carved out of the training part (15 %
+    for test, 10 % for validation, at least one of each class). Of equal pictures (equal digests) one
+    stays, in the test split rather than the validation split rather than the training split, and none where they are
+    found under two classes; a given test split alone keeps all it has, so that its figures compare with other people's.
 
     Parameters
     ----------

@@ -1,0 +1,35 @@
+"""What all tests share: one thread a worker, repeatable random tests, one cache of downloads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from platformdirs import user_cache_path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: their threads would only fight
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("edgetune", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("edgetune")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist_folder() -> Path:
+    """The four published files, fetched once for all runs of the tests."""
+    from edgetune.data.fashion_mnist import fetch
+
+    folder = user_cache_path("edgetune") / "data" / "fashion-mnist"
+    fetch(folder)
+    return folder
+
+
+@pytest.fixture
+def data_cache(tmp_path: Path, fashion_mnist_folder: Path) -> Path:
+    """An image-set cache of the test's own, with nothing prepared in it but with Fashion-MNIST's files."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "fashion-mnist").symlink_to(fashion_mnist_folder)
+    return cache
