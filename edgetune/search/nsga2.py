@@ -28,14 +28,14 @@ class NSGA2(Strategy):
         self.population = population
         self.survivors: list[Trial] = []
 
-    def _propose(self) -> Sample:
+    def _propose(self, rng: np.random.Generator) -> Sample:
         if len(self.known) < self.population or len(self.survivors) < 2:
-            return self.problem.space.draw(self.rng)
-        return offspring(self.problem.space, self._winner(), self._winner(), self.rng)
+            return self.problem.space.draw(rng)
+        return offspring(self.problem.space, self._winner(rng), self._winner(rng), rng)
 
-    def _winner(self) -> Sample:
+    def _winner(self, rng: np.random.Generator) -> Sample:
         """The better of two survivors, which are kept best first."""
-        return self.survivors[int(self.rng.integers(len(self.survivors), size=2).min())].sample
+        return self.survivors[int(rng.integers(len(self.survivors), size=2).min())].sample
 
     def _learn(self, trials: Sequence[Trial]) -> None:
         candidates = self.survivors + [trial for trial in trials if trial.values is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edgetune.search.strategy import Strategy
 from edgetune.space.parameters import Sample
 
@@ -9,5 +11,5 @@ from edgetune.space.parameters import Sample
 class RandomSearch(Strategy):
     """Each active parameter drawn on its own."""
 
-    def _propose(self) -> Sample:
-        return self.problem.space.draw(self.rng)
+    def _propose(self, rng: np.random.Generator) -> Sample:
+        return self.problem.space.draw(rng)

@@ -34,7 +34,7 @@ def run_search(
     """Searches until the study holds `trials` trials, or the space holds nothing new.
 
     Trials that the study holds already are told, not run: a stopped search goes on with the same call
-    and, with the same strategy, seed and batch, ends as if it had never stopped.
+    and a new strategy of the same seed, and ends as if it had never stopped.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def run_search(
         A trial could not be written.
     """
     stored = {trial.number: trial for trial in study.trials()}
-    finished: list[Trial] = []
+    finished = _tell_whole_batches(strategy, stored, trials, batch)
     stopped = False
     while len(finished) < trials and not stopped:
         # A whole batch even when fewer are left, so that adding trials later gives the same ones.
@@ -85,6 +85,16 @@ def run_search(
         finished += told
     _require_feasible(strategy.problem, finished)
     return finished
+
+
+def _tell_whole_batches(strategy: Strategy, stored: Mapping[int, Trial], trials: int, batch: int) -> list[Trial]:
+    """Brings the strategy to where a stopped search was before its last batch."""
+    told: list[Trial] = []
+    while all(number in stored for number in range(len(told), len(told) + batch)) and len(told) + batch <= trials:
+        whole = [stored[number] for number in range(len(told), len(told) + batch)]
+        strategy.tell(whole)
+        told += whole
+    return told
 
 
 def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: int, seed: int) -> Trial:

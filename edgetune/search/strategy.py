@@ -18,21 +18,23 @@ PATIENCE = 64  # candidates in a row that are known or break a cheap limit, befo
 class Strategy(ABC):
     """Proposes samples and learns from trials.
 
-    Deterministic: the same seed and the same calls give the same proposals. So a stopped search goes on
-    by being told its stored trials again. No sample is proposed twice, nor one that was told.
+    What :meth:`ask` answers depends on nothing but the seed, the trials told and the samples asked for that are
+    still out. So a stopped search goes on by being told its stored trials, without asking for them again.
+    No sample is proposed twice, nor one that was told.
 
     Parameters
     ----------
     problem
         What is searched for.
     seed
-        Of the strategy's random stream.
+        Of the strategy's random numbers.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0) -> None:
         self.problem = problem
-        self.rng = np.random.default_rng(seed)
+        self.seed = seed
         self.known: set[str] = set()
+        self.pending: dict[str, Sample] = {}
         self._met_feasible = False
         self._exhausted = False
 
@@ -46,35 +48,39 @@ class Strategy(ABC):
         """
         batch: list[Sample] = []
         while len(batch) < n and not self._exhausted:
-            if (sample := self._next()) is None:
+            sample = self._next(np.random.default_rng([self.seed, len(self.known)]))
+            if sample is None:
                 self._exhausted = True
-                break
-            self.known.add(sample.hash)
-            batch.append(sample)
+            else:
+                self.known.add(sample.hash)
+                self.pending[sample.hash] = sample
+                batch.append(sample)
         return batch
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learns what came of samples, whether or not they were asked for."""
-        self.known.update(trial.sample.hash for trial in trials)
+        for trial in trials:
+            self.known.add(trial.sample.hash)
+            self.pending.pop(trial.sample.hash, None)
         self._learn(trials)
 
     @abstractmethod
-    def _propose(self) -> Sample | None:
+    def _propose(self, rng: np.random.Generator) -> Sample | None:
         """A candidate; it may be known or break a limit. None: nothing is left."""
 
     def _learn(self, trials: Sequence[Trial]) -> None:  # noqa: B027 — not every strategy learns
         """What a strategy that learns does with the trials."""
 
-    def _next(self) -> Sample | None:
+    def _next(self, rng: np.random.Generator) -> Sample | None:
         nearest = Nearest(self.problem)
         for _ in range(PATIENCE):
-            candidate = self._propose()
+            candidate = self._propose(rng)
             if candidate is None:
                 return None
             if nearest.look(candidate) and candidate.hash not in self.known:
                 self._met_feasible = True
                 return candidate
-        bred = find_feasible(nearest, self.known, self.rng)
+        bred = find_feasible(nearest, self.known, rng)
         if bred is None and not self._met_feasible:
             best = nearest.shrink()[0]
             if self.problem.cheap_violation(best) > 0:

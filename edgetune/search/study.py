@@ -109,7 +109,7 @@ class Study:
         durable = now - self._durable_at >= DURABLE_EVERY
         row = (
             trial.number,
-            trial.sample.to_json(),
+            json.dumps(dict(trial.sample.values)),  # in the space's order, which evolution walks along
             trial.sample.hash,
             trial.state,
             None if trial.values is None else json.dumps(dict(trial.values)),

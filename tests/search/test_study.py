@@ -37,6 +37,7 @@ def test_everything_comes_back_as_it_went_in(study: Study) -> None:
     study.set_note("stage", {"name": "search", "done": 3})
     with Study.open(study.path) as again:
         assert again.trials() == TRIALS and len(again) == 3
+        assert [list(t.sample.values) for t in again.trials()] == [list(t.sample.values) for t in TRIALS]
         assert [t.finished_at for t in again.trials()] == [1e9] * 3
         assert again.settings == {"seed": 3, "limits": {"latency": 5.0}}
         assert again.note("stage") == {"name": "search", "done": 3}
