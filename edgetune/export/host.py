@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.errors import ModelFileError
-from edgetune.export import run_onnx
+from edgetune.export.board import run_onnx
 
 KIND = "measured on this host"
 

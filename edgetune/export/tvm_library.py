@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgetune.errors import ExportError, MissingDependencyError
-from edgetune.export import run_tvm
+from edgetune.export.board import run_tvm
 from edgetune.export.linker import host_triple, shared_library_linker
 from edgetune.files import atomic_write
 
@@ -17,7 +17,7 @@ Target = Mapping[str, Any]
 
 
 def compile_tvm(source: Path, target: Path, *, tvm_target: Target) -> None:
-    """Compiles and links `source`; the library runs with :mod:`edgetune.export.run_tvm`.
+    """Compiles and links `source`; the library runs with :mod:`edgetune.export.board.run_tvm`.
 
     The schedules are TVM's stock ones ("untuned"): right, and several times slower than onnxruntime.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.errors import ExportError
-from edgetune.export import run_onnx, run_tvm
+from edgetune.export.board import run_onnx, run_tvm
 
 Python = Callable[[Sequence[str | Path]], object]
 """Runs a target's Python with these arguments and raises ExportError if the program fails."""

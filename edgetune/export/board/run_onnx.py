@@ -2,8 +2,7 @@
 
     python run_onnx.py model.onnx pictures.npy logits.npy [threads]
 
-pictures.npy holds raw pixel values, float32 (N, C, H, W). This file is copied into every bundle, so it imports nothing
-else of edgetune.
+pictures.npy holds raw pixel values, 0…255, float32 (N, C, H, W).
 """
 
 import os

@@ -1,0 +1,104 @@
+"""A folder that holds everything a board needs of one network, sealed by the hashes in its card."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgetune.errors import ExportError
+from edgetune.export import board
+from edgetune.export.card import Card, FileRecord
+from edgetune.export.readme import readme_of
+from edgetune.files import atomic_folder
+
+CARD = "card.json"
+SCRIPTS = {"onnx": "run_onnx.py", "int8": "run_onnx.py", "tvm": "run_tvm.py"}
+CLASSIFY = "classify.py"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on the disk. Its files are those that `card` lists."""
+
+    folder: Path
+    card: Card
+
+    def path(self, format: str) -> Path:
+        """The artefact of this format.
+
+        Raises
+        ------
+        ExportError
+            The bundle has none.
+        """
+        for artefact in self.card.artefacts:
+            if artefact.format == format:
+                return self.folder / artefact.file
+        known = ", ".join(artefact.format for artefact in self.card.artefacts)
+        raise ExportError(f"no {format} artefact in it", where=self.folder, mend=f"it has {known}")
+
+
+def write_bundle(folder: Path, card: Card, artefacts: Mapping[str, Path]) -> Bundle:
+    """Writes `folder`, which must not exist: the artefacts, scripts that run them, README.md, card.json.
+
+    The same card and artefacts give the same bytes.
+
+    Parameters
+    ----------
+    artefacts
+        Where each `artefact.file` of the card is now.
+
+    Raises
+    ------
+    ExportError
+        The folder exists, or the card names other files than are given.
+    StorageError
+        No room, no permission.
+    """
+    if folder.exists():
+        raise ExportError("it exists", where=folder, mend="remove it, or choose another folder")
+    named = {artefact.file for artefact in card.artefacts}
+    if named != set(artefacts):
+        raise ExportError(f"the card names {sorted(named)}, given are {sorted(artefacts)}", where=folder)
+    scripts = Path(board.__file__).parent
+    with atomic_folder(folder) as aside:
+        for name, source in artefacts.items():
+            shutil.copyfile(source, aside / name)
+        for name in {CLASSIFY, *(SCRIPTS[artefact.format] for artefact in card.artefacts)}:
+            shutil.copyfile(scripts / name, aside / name)
+        (aside / "README.md").write_text(readme_of(card), encoding="utf-8")
+        card = card.model_copy(update={"files": {file.name: _record(file) for file in sorted(aside.iterdir())}})
+        (aside / CARD).write_text(card.to_json(), encoding="utf-8")
+    return Bundle(folder, card)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """A bundle whose files are all as they were written.
+
+    Raises
+    ------
+    ExportError
+        No bundle, a card of another schema, or a file that is missing or was changed, named.
+    """
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+        raise ExportError(f"no readable {CARD} in it, so this is not a bundle", where=folder) from error
+    card = Card.from_json(text, where=folder / CARD)
+    for name, record in card.files.items():
+        file = folder / name
+        if not file.is_file():
+            raise ExportError("a file of the bundle is missing", where=file, mend="export the bundle again")
+        if _record(file) != record:
+            raise ExportError(
+                "the file is not the one that the card describes", where=file, mend="export the bundle again"
+            )
+    return Bundle(folder, card)
+
+
+def _record(file: Path) -> FileRecord:
+    with file.open("rb") as stream:
+        return FileRecord(size_bytes=file.stat().st_size, sha256=hashlib.file_digest(stream, "sha256").hexdigest())

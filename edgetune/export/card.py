@@ -1,0 +1,150 @@
+"""What a bundle says of itself: `card.json` for programs, `README.md` for people. Plain values, the same both times.
+
+Accuracies are fractions (0…1), latencies milliseconds, sizes bytes. Nothing in a card depends on when or where it was
+written, so that the same artefacts make the same bundle byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edgetune.errors import ExportError
+from edgetune.export.agreement import Agreement
+from edgetune.latency.prediction import Prediction
+
+SCHEMA = 1
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$")]
+
+
+class Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Preprocessing(Plain):
+    """What goes in: raw pixels, 0…255, float32 (1, channels, resolution, resolution). The rest is in the artefact.
+
+    `mean` and `std` are those of its first layer, per channel on the scale 0…1.
+    """
+
+    channels: Count
+    resolution: Count
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input: str = "pixels"
+    output: str = "logits"
+
+
+class Data(Plain):
+    """The labelled pictures; the split sizes count pictures."""
+
+    name: str
+    licence: str
+    content_hash: str
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Teacher(Plain):
+    name: str
+    licence: str
+    test_top1: Fraction
+
+
+class CheckedOn(Plain):
+    """An artefact's logits beside the network's; `where` names the machine or userland that it ran on."""
+
+    where: str
+    agreement: Agreement
+
+
+class Artefact(Plain):
+    """One model file. `note` says what a user must know first, such as that a TVM library is untuned."""
+
+    format: Literal["onnx", "int8", "tvm"]
+    file: FileName
+    test_top1: Fraction | None = None
+    checks: tuple[CheckedOn, ...] = ()
+    note: str = ""
+
+
+class Omission(Plain):
+    """A format that was tried and left out, and why."""
+
+    format: str
+    reason: str
+
+
+class FileRecord(Plain):
+    size_bytes: Count
+    sha256: Sha256
+
+
+class Card(Plain):
+    """Everything that a bundle says of itself.
+
+    Attributes
+    ----------
+    latencies
+        Of the network on the board, each with its kind and conditions; the first is what the search used.
+    peak_memory_bytes
+        Of the activations in float32; the weights are `artefacts`' own size.
+    versions
+        Of the packages that made the artefacts.
+    provenance
+        How to make it again: the sample, seeds, the command.
+    files
+        Filled by :func:`edgetune.export.bundle.write_bundle`.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    data: Data
+    teacher: Teacher
+    test_top1: Fraction
+    latencies: tuple[Prediction, ...]
+    macs: Count
+    parameters: Count
+    peak_memory_bytes: Count
+    artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
+    omitted: tuple[Omission, ...] = ()
+    versions: Mapping[str, str]
+    provenance: Mapping[str, Any]
+    files: Mapping[FileName, FileRecord] = Field(default_factory=dict)
+    task: Literal["image classification"] = "image classification"
+    schema_version: Literal[1] = SCHEMA
+
+    def to_json(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str, *, where: Path) -> Card:
+        """
+        Raises
+        ------
+        ExportError
+            Not a card, cut short, or of another schema version.
+        """
+        try:
+            found = json.loads(text)["schema_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ExportError("not a bundle's card", where=where, mend="export the bundle again") from error
+        if found != SCHEMA:
+            mend = "update edgetune" if isinstance(found, int) and found > SCHEMA else "export the bundle again"
+            raise ExportError(f"a card of schema {found}, this edgetune reads {SCHEMA}", where=where, mend=mend)
+        try:
+            return Card.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(map(str, first["loc"]))
+            raise ExportError(f"{key}: {first['msg']}", where=where, mend="export the bundle again") from error

@@ -1,0 +1,88 @@
+"""The card as a page to read, with the five lines that run the bundle on the board."""
+
+from __future__ import annotations
+
+from edgetune.export.card import Artefact, Card
+
+RUNTIMES = {"onnx": ("onnxruntime",), "int8": ("onnxruntime",), "tvm": ("apache-tvm", "apache-tvm-ffi")}
+TITLES = {"onnx": "ONNX, float32", "int8": "ONNX, INT8", "tvm": "TVM library"}
+
+
+def readme_of(card: Card) -> str:
+    """Markdown. Every latency stands with its kind and conditions."""
+    shape = card.preprocessing
+    lines = [
+        f"# {card.name}",
+        "",
+        f"Tells {len(card.labels)} classes of {shape.resolution}×{shape.resolution} pictures apart:",
+        f"{', '.join(card.labels)}.",
+        "",
+        "## Run it on the board",
+        "",
+        *_five_lines(card),
+        "",
+        "## What it is",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| top-1 on {card.data.test:,} test pictures | {card.test_top1:.2%} |",
+        *(f"| latency | {latency} |" for latency in card.latencies),
+        f"| multiply-accumulates | {card.macs:,} |",
+        f"| parameters | {card.parameters:,} |",
+        f"| peak memory of activations | {card.peak_memory_bytes:,} bytes, float32 |",
+        f"| input | float32 (1, {shape.channels}, {shape.resolution}, {shape.resolution}), raw pixels 0…255 |",
+        f"| output | float32 (1, {len(card.labels)}), logits in the order of the classes above |",
+        f"| trained on | {card.data.name}, {card.data.train:,} pictures; licence: {card.data.licence} |",
+        f"| teacher | {card.teacher.name}, top-1 {card.teacher.test_top1:.2%}; licence: {card.teacher.licence} |",
+        "",
+        *(f"- {warning}" for warning in dict.fromkeys(w for latency in card.latencies for w in latency.warnings)),
+        "",
+        "## Artefacts",
+        "",
+        "| file | kind | top-1 on the test pictures | checked against the network | note |",
+        "|---|---|---|---|---|",
+        *(_row(artefact) for artefact in card.artefacts),
+        "",
+        *(f"- No {TITLES.get(left.format, left.format)}: {left.reason}" for left in card.omitted),
+        "",
+        f"Made with {', '.join(f'{name} {version}' for name, version in sorted(card.versions.items()))}.",
+        "`card.json` says all of this to programs, with the SHA-256 of each file.",
+    ]
+    return "\n".join(_without_repeated_blanks(lines)) + "\n"
+
+
+def _five_lines(card: Card) -> list[str]:
+    first = card.artefacts[0]
+    packages = ["numpy", "pillow", *(_pinned(name, card) for name in RUNTIMES[first.format])]
+    others = [f"`{artefact.file}`" for artefact in card.artefacts[1:]]
+    tvm = [_pinned(name, card) for name in RUNTIMES["tvm"]]
+    needs_tvm = any(artefact.format == "tvm" for artefact in card.artefacts[1:])
+    return [
+        "```sh",
+        f"scp -r {card.name} pi@raspberrypi.local:",
+        f"ssh pi@raspberrypi.local && cd {card.name}",
+        "python3 -m venv .venv",
+        f".venv/bin/pip install {' '.join(packages)}",
+        f".venv/bin/python classify.py {first.file} picture.jpg",
+        "```",
+        *([f"{' and '.join(others)} run the same way."] if others else []),
+        *([f"For TVM: `.venv/bin/pip install {' '.join(tvm)}`."] if needs_tvm else []),
+    ]
+
+
+def _pinned(name: str, card: Card) -> str:
+    return f"{name}=={card.versions[name]}" if name in card.versions else name
+
+
+def _row(artefact: Artefact) -> str:
+    checks = "; ".join(
+        f"{check.where}: differs by {check.agreement.relative_difference:.1e}, "
+        f"same answer on {check.agreement.same_top1:.1%} of {check.agreement.pictures:,}"
+        for check in artefact.checks
+    )
+    top1 = "" if artefact.test_top1 is None else f"{artefact.test_top1:.2%}"
+    return f"| {artefact.file} | {TITLES[artefact.format]} | {top1} | {checks} | {artefact.note} |"
+
+
+def _without_repeated_blanks(lines: list[str]) -> list[str]:
+    return [line for i, line in enumerate(lines) if line or i == 0 or lines[i - 1]]

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgetune.errors import ExportError
+from edgetune.export.agreement import Agreement
+from edgetune.export.board.classify import read_pixels
+from edgetune.export.bundle import Bundle, read_bundle, write_bundle
+from edgetune.export.card import Artefact, Card, CheckedOn, Data, Omission, Preprocessing, Teacher
+from edgetune.latency.prediction import Prediction
+
+DIGIT_NAMES = tuple("zero one two three four five six seven eight nine".split())
+
+
+@pytest.fixture(scope="module")
+def card() -> Card:
+    latency = Prediction(
+        "net",
+        1.25,
+        (1.0, 1.5),
+        "calibrated",
+        "rpi4",
+        "tflite",
+        "2.7",
+        "fp32",
+        4,
+        1800,
+        warnings=("smaller than measured",),
+    )
+    check = CheckedOn(where="this host", agreement=Agreement(32, 2e-6, 1.0))
+    return Card(
+        name="trial-007",
+        labels=DIGIT_NAMES,
+        preprocessing=Preprocessing(channels=1, resolution=28, mean=(0.23,), std=(0.36,)),
+        data=Data(name="digits", licence="BSD-3-Clause", content_hash="ab", train=1397, validation=0, test=400),
+        teacher=Teacher(name="residual", licence="Apache-2.0", test_top1=0.99),
+        test_top1=0.95,
+        latencies=(latency,),
+        macs=1_234_567,
+        parameters=54_321,
+        peak_memory_bytes=65_536,
+        artefacts=(Artefact(format="onnx", file="model.onnx", test_top1=0.95, checks=(check,)),),
+        omitted=(Omission(format="int8", reason="0.8 times as fast as float32"),),
+        versions={"onnxruntime": "1.32.0"},
+        provenance={"seed": 0},
+    )
+
+
+@pytest.fixture
+def bundle(card: Card, hswish_onnx: Path, tmp_path: Path) -> Bundle:
+    return write_bundle(tmp_path / "trial-007", card, {"model.onnx": hswish_onnx})
+
+
+def test_what_was_written_is_read(bundle: Bundle, card: Card) -> None:
+    read = read_bundle(bundle.folder)
+    assert read == bundle
+    assert read.card.model_copy(update={"files": {}}) == card
+    assert read.path("onnx").is_file()
+
+
+def test_the_card_lists_the_sha256_of_every_other_file(bundle: Bundle) -> None:
+    files = json.loads((bundle.folder / "card.json").read_text())["files"]
+    found = {
+        file.name: {"size_bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        for file in bundle.folder.iterdir()
+    }
+    del found["card.json"]
+    assert files == found
+    assert set(files) == {"model.onnx", "README.md", "classify.py", "run_onnx.py"}
+
+
+def test_the_same_inputs_give_the_same_bytes(bundle: Bundle, card: Card, hswish_onnx: Path, tmp_path: Path) -> None:
+    again = write_bundle(tmp_path / "again", card, {"model.onnx": hswish_onnx})
+    for file in bundle.folder.iterdir():
+        assert (again.folder / file.name).read_bytes() == file.read_bytes()
+
+
+def test_the_page_gives_every_latency_its_kind_and_conditions(bundle: Bundle) -> None:
+    page = (bundle.folder / "README.md").read_text()
+    assert "1.25 ms (1 to 1.5 ms, 90 %), calibrated: rpi4, tflite 2.7, fp32, 4 threads, 1800 MHz" in page
+    assert "smaller than measured" in page
+    assert "No ONNX, INT8: 0.8 times as fast as float32" in page
+    commands = page.split("```")[1].splitlines()[1:]
+    assert len(commands) == 5
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "README.md", "classify.py"])
+def test_a_changed_or_missing_file_is_named(bundle: Bundle, name: str) -> None:
+    file = bundle.folder / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ExportError, match=name):
+        read_bundle(bundle.folder)
+    file.unlink()
+    with pytest.raises(ExportError, match=name):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(("schema", "mend"), [(2, "update edgetune"), (0, "export the bundle again")])
+def test_another_schema_is_refused(bundle: Bundle, schema: int, mend: str) -> None:
+    file = bundle.folder / "card.json"
+    file.write_text(file.read_text().replace('"schema_version": 1', f'"schema_version": {schema}'))
+    with pytest.raises(ExportError, match=mend):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1}', "\udcff"])
+def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ExportError, match="not a bundle"):
+        read_bundle(tmp_path)
+    (tmp_path / "card.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ExportError):
+        read_bundle(tmp_path)
+
+
+def test_a_card_cannot_name_files_outside_its_folder(card: Card) -> None:
+    for name in ("../model.onnx", "/etc/passwd", "", ".."):
+        with pytest.raises(ValueError, match="file"):
+            Artefact(format="onnx", file=name)
+    text = card.to_json().replace('"files": {}', '"files": {"../x": {"size_bytes": 0, "sha256": "' + 64 * "0" + '"}}')
+    with pytest.raises(ExportError, match="files"):
+        Card.from_json(text, where=Path("card.json"))
+
+
+def test_nothing_is_left_of_a_bundle_that_could_not_be_written(card: Card, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_bundle(tmp_path / "bundle", card, {"model.onnx": tmp_path / "absent"})
+    with pytest.raises(ExportError, match="names"):
+        write_bundle(tmp_path / "bundle", card, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_left_alone(bundle: Bundle, card: Card, hswish_onnx: Path) -> None:
+    with pytest.raises(ExportError, match="exists"):
+        write_bundle(bundle.folder, card, {"model.onnx": hswish_onnx})
+    assert read_bundle(bundle.folder) == bundle
+
+
+def test_it_classifies_pictures_with_nothing_of_edgetune(bundle: Bundle, digits, tmp_path: Path) -> None:
+    folder = shutil.copytree(bundle.folder, tmp_path / "board")
+    for i in range(20):
+        Image.fromarray(digits.test[i, 0].astype(np.uint8)).save(folder / f"{i}.png")
+    command = [sys.executable, "classify.py", "model.onnx", *(f"{i}.png" for i in range(20))]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    answers = [line.split()[1] for line in done.stdout.splitlines()]
+    right = [DIGIT_NAMES[label] for label in digits.test_labels[:20]]
+    assert sum(a == b for a, b in zip(answers, right, strict=True)) >= 16
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("RGB", "a.jpg"), ("RGBA", "a.png"), ("L", "a.png"), ("P", "a.gif"), ("1", "a.png")]
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_read_as_in_training(mode: str, name: str, channels: int, tmp_path: Path) -> None:
+    from edgetune.data.decode import decode
+
+    noise = np.random.default_rng(0).integers(0, 256, (50, 70, 4), np.uint8)
+    Image.fromarray(noise, "RGBA").convert(mode).save(tmp_path / name)
+    expected = decode((tmp_path / name).read_bytes(), 32, channels)
+    given = read_pixels(str(tmp_path / name), 32, channels)
+    np.testing.assert_array_equal(given[0].transpose(1, 2, 0), expected)
