@@ -10,7 +10,7 @@ import numpy as np
 
 from edgetune.errors import ConfigError
 from edgetune.search.objective import Objective
-from edgetune.search.trial import Trial
+from edgetune.search.trial import Trial, TrialState
 from edgetune.space.parameters import Sample, Space
 
 Cheap = Callable[[Sample], Mapping[str, float]]
@@ -70,9 +70,11 @@ class Problem:
             return 0.0
         return violation(self.cheap_objectives, self.cheap_values(sample))
 
-    def holds(self, values: Mapping[str, float]) -> bool:
-        """Whether these figures hold every limit."""
-        return violation(self.objectives, values) == 0
+    def state(self, values: Mapping[str, float] | None) -> TrialState:
+        """What a trial with these figures is; None means that there are none."""
+        if values is None:
+            return "failed"
+        return "infeasible" if violation(self.objectives, values) else "done"
 
     def violation(self, trial: Trial) -> float:
         """By how much a trial breaks the limits; 0 when it holds them."""

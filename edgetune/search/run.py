@@ -14,7 +14,7 @@ from edgetune.search.feasibility import infeasible_error
 from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
-from edgetune.search.trial import Trial, TrialState
+from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
 Evaluate = Callable[[Sample], Mapping[str, float]]
@@ -102,17 +102,15 @@ def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: i
     trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     _seed_everything(trial_seed)
     started = time.perf_counter()
-    values: dict[str, float] | None = None
-    error = None
     try:
-        values = _checked(problem, {**problem.cheap_values(sample), **evaluate(sample)})
+        values, error = judged(problem, {**problem.cheap_values(sample), **evaluate(sample)})
     except Exception as reason:
-        error = f"{type(reason).__name__}: {reason}"
+        values, error = None, f"{type(reason).__name__}: {reason}"
     return Trial(
         number=number,
         sample=sample,
         values=values,
-        state=_state(problem, values),
+        state=problem.state(values),
         seed=trial_seed,
         seconds=time.perf_counter() - started,
         error=error,
@@ -120,20 +118,14 @@ def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: i
     )
 
 
-def _checked(problem: Problem, values: Mapping[str, float]) -> dict[str, float]:
-    """Every objective present and finite; other figures are kept when they are finite."""
+def judged(problem: Problem, values: Mapping[str, float]) -> tuple[dict[str, float] | None, str | None]:
+    """The finite figures, or None and what is wrong: an objective that is missing or not finite."""
     for objective in problem.objectives:
         if objective.name not in values:
-            raise ValueError(f"the evaluation reported no {objective.name!r}")
+            return None, f"the evaluation reported no {objective.name!r}"
         if not math.isfinite(values[objective.name]):
-            raise ValueError(f"{objective.name} is {values[objective.name]}")
-    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
-
-
-def _state(problem: Problem, values: Mapping[str, float] | None) -> TrialState:
-    if values is None:
-        return "failed"
-    return "done" if problem.holds(values) else "infeasible"
+            return None, f"{objective.name} is {values[objective.name]}"
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}, None
 
 
 def _require_feasible(problem: Problem, trials: list[Trial]) -> None:

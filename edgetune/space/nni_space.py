@@ -11,7 +11,8 @@ with warnings.catch_warnings():
     from nni.mutable import Categorical, LabeledMutable, Numerical
     from nni.nas.nn.pytorch import ModelSpace
 
-from edgetune.space.parameters import Choice, Parameter, Sample, Space, Value
+from edgetune.errors import SpaceError
+from edgetune.space.parameters import Choice, Parameter, Range, Sample, Space, Value
 
 
 class NniModelSpace(ModelSpace):  # type: ignore[misc]
@@ -68,3 +69,18 @@ def _plain(parameter: Parameter, value: Any) -> Value:
 
 def _first(parameter: Parameter) -> Value:
     return parameter.options[0] if isinstance(parameter, Choice) else parameter.low
+
+
+def parameter_of(label: str, mutable: LabeledMutable) -> Parameter:
+    """The parameter that an NNI mutable means.
+
+    Raises
+    ------
+    SpaceError
+        A kind of mutable that has no plain counterpart.
+    """
+    if isinstance(mutable, Categorical):
+        return Choice(label, tuple(mutable.values))
+    if isinstance(mutable, Numerical) and mutable.mu is None and mutable.quantize is None:
+        return Range(label, float(mutable.low), float(mutable.high), log=mutable.log_distributed)
+    raise SpaceError(f"no plain counterpart of {mutable!r}", where=label, mend="use nni.choice, uniform or loguniform")

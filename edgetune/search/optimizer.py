@@ -1,0 +1,143 @@
+"""The search engine for anything, in the manner of ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from edgetune.errors import ConfigError, nearest
+from edgetune.search.catalogue import make_strategy
+from edgetune.search.objective import Direction, Objective
+from edgetune.search.pareto import front
+from edgetune.search.problem import Cheap, Problem
+from edgetune.search.run import judged
+from edgetune.search.trial import Trial
+from edgetune.space.describe import space_of
+from edgetune.space.parameters import Sample, Value
+
+Function: TypeAlias = Callable[[dict[str, Value]], float]
+
+
+@dataclass(frozen=True)
+class CheapFunction:
+    """An objective that is known without a trial; made by :func:`cheap`."""
+
+    function: Function
+    direction: Direction
+
+
+def cheap(function: Function, direction: Direction = "minimize") -> CheapFunction:
+    """An objective computed from a sample (a dict from label to value), so that its limit costs no trial."""
+    return CheapFunction(function, direction)
+
+
+class Optimizer:
+    """Multi-objective search over a space of choices and ranges.
+
+    Parameters
+    ----------
+    space
+        A dict from label to a list of options or a range (:func:`edgetune.space.describe.space_of` says what else).
+    objectives
+        Name to "minimize" or "maximize"; a function (:func:`cheap`) for one that costs nothing;
+        an :class:`Objective` for more.
+    limits
+        Hard limit by objective name: at most when minimised, at least when maximised.
+    strategy
+        Name of a strategy.
+    seed
+        The same seed and the same answers give the same samples.
+    settings
+        Passed to the strategy.
+
+    Examples
+    --------
+    >>> opt = Optimizer({"x": list(range(10))}, {"a": "minimize", "b": "maximize"}, strategy="random")
+    >>> for _ in range(5):
+    ...     samples = opt.ask(2)
+    ...     opt.tell(samples, [{"a": s["x"], "b": s["x"] ** 2} for s in samples])
+    >>> sorted(trial.sample["x"] for trial in opt.front())
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+    Raises
+    ------
+    SpaceError
+        The space means nothing.
+    ConfigError
+        So do the objectives, a limit names none of them, or the strategy is unknown.
+    """
+
+    def __init__(
+        self,
+        space: Any,
+        objectives: Mapping[str, Direction | CheapFunction | Objective],
+        *,
+        limits: Mapping[str, float] | None = None,
+        strategy: str = "nsga2",
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        self.problem = Problem(space_of(space), _objectives(objectives, limits or {}), _cheap(objectives))
+        self.strategy = make_strategy(strategy, self.problem, seed=seed, **settings)
+        self.trials: list[Trial] = []
+
+    def ask(self, n: int = 1) -> list[dict[str, Value]]:
+        """Up to `n` samples to evaluate next; fewer when the space holds no more.
+
+        Raises
+        ------
+        InfeasibleError
+            No sample holds the cheap limits.
+        """
+        return [dict(sample.values) for sample in self.strategy.ask(n)]
+
+    def tell(self, samples: Sequence[Mapping[str, Value]], values: Sequence[Mapping[str, float] | None]) -> None:
+        """What came of samples, asked for or not: figures by objective name (cheap ones may be left out), None for failed.
+
+        Raises
+        ------
+        SpaceError
+            A sample does not belong to the space.
+        """
+        if len(samples) != len(values):
+            raise ConfigError(
+                f"{len(samples)} samples but {len(values)} results", where="tell", mend="give one for each"
+            )
+        pairs = [(self.problem.space.sample(sample), value) for sample, value in zip(samples, values, strict=True)]
+        start = len(self.trials)
+        told = [self._trial(number, sample, value) for number, (sample, value) in enumerate(pairs, start)]
+        self.strategy.tell(told)
+        self.trials += told
+
+    def front(self) -> list[Trial]:
+        """The non-dominated trials that hold every limit."""
+        return front(self.problem, self.trials)
+
+    def _trial(self, number: int, sample: Sample, values: Mapping[str, float] | None) -> Trial:
+        known = self.problem.cheap_values(sample)
+        figures, error = (None, "failed") if values is None else judged(self.problem, {**known, **values})
+        return Trial(number, sample, figures, self.problem.state(figures), seed=0, error=error)
+
+
+def _objectives(
+    given: Mapping[str, Direction | CheapFunction | Objective], limits: Mapping[str, float]
+) -> tuple[Objective, ...]:
+    for name in limits:
+        if name not in given:
+            raise ConfigError(f"a limit on {name!r}, which is no objective", where="limits", mend=nearest(name, given))
+    objectives = []
+    for name, what in given.items():
+        if isinstance(what, CheapFunction):
+            objective = Objective(name, what.direction, cheap=True)
+        else:
+            objective = replace(what, name=name) if isinstance(what, Objective) else Objective(name, what)
+        objectives.append(replace(objective, limit=limits.get(name, objective.limit)))
+    return tuple(objectives)
+
+
+def _cheap(given: Mapping[str, Direction | CheapFunction | Objective]) -> Cheap | None:
+    functions = {name: what.function for name, what in given.items() if isinstance(what, CheapFunction)}
+    if not functions:
+        return None
+    return lambda sample: {name: float(function(dict(sample.values))) for name, function in functions.items()}

@@ -1,0 +1,95 @@
+import pytest
+
+from edgetune.errors import ConfigError, InfeasibleError, SpaceError
+from edgetune.search.objective import Objective
+from edgetune.search.optimizer import Optimizer, cheap
+from edgetune.space.describe import log_uniform, uniform, when
+
+SPACE = {
+    "optimizer": ["sgd", "adam"],
+    "lr": log_uniform(1e-4, 1e-1),
+    "momentum": when({"optimizer": "sgd"}, uniform(0, 0.99)),
+    "depth": [1, 2, 3],
+    "width2": when({"depth": [2, 3]}, [8, 16]),
+}
+
+
+def test_ask_and_tell_find_the_front_of_a_small_space() -> None:
+    opt = Optimizer({"x": [1, 2, 3, 4], "y": [1, 2, 3]}, {"a": "minimize", "b": "maximize"}, strategy="nsga2")
+    while samples := opt.ask(5):
+        opt.tell(samples, [{"a": s["x"] + s["y"], "b": s["x"]} for s in samples])  # type: ignore[operator]
+    assert len(opt.trials) == 12
+    assert [dict(t.sample.values) for t in opt.front()] == [{"x": x, "y": 1} for x in (1, 2, 3, 4)]
+
+
+def test_samples_hold_the_active_labels_alone() -> None:
+    for sample in Optimizer(SPACE, {"loss": "minimize"}, strategy="random").ask(50):
+        assert ("momentum" in sample) == (sample["optimizer"] == "sgd")
+        assert ("width2" in sample) == (sample["depth"] != 1)
+        assert 1e-4 <= sample["lr"] <= 1e-1  # type: ignore[operator]
+
+
+def test_cheap_objectives_need_not_be_told_and_their_limits_hold() -> None:
+    macs = cheap(lambda sample: float(sample["depth"]))  # type: ignore[arg-type]
+    opt = Optimizer(SPACE, {"loss": "minimize", "macs": macs}, limits={"macs": 1})
+    samples = opt.ask(8)
+    assert all(sample["depth"] == 1 for sample in samples)
+    opt.tell(samples, [{"loss": 1.0}] * 8)
+    assert [trial.values["macs"] for trial in opt.trials if trial.values] == [1.0] * 8
+    with pytest.raises(InfeasibleError, match="macs at most 0"):
+        Optimizer(SPACE, {"loss": "minimize", "macs": macs}, limits={"macs": 0}).ask()
+
+
+def test_failed_and_infeasible_trials_stay_out_of_the_front() -> None:
+    opt = Optimizer({"x": [1, 2, 3]}, {"a": "minimize", "b": Objective("", "maximize", limit=2.5, optimize=False)})
+    opt.tell([{"x": 1}, {"x": 2}, {"x": 3}], [None, {"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 3.0}])
+    assert [t.state for t in opt.trials] == ["failed", "infeasible", "done"]
+    assert [t.sample["x"] for t in opt.front()] == [3]
+    assert opt.ask(3) == []
+
+
+def test_nni_mutables_are_a_space() -> None:
+    pytest.importorskip("nni")
+    import nni
+    from nni.nas.nn.pytorch import ModelSpace, MutableLinear
+
+    class Net(ModelSpace):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = MutableLinear(3, nni.choice("width", [4, 8]))
+
+    assert {s["width"] for s in Optimizer(Net(), {"a": "minimize"}).ask(9)} == {4, 8}  # type: ignore[no-untyped-call]
+    from nni.mutable import Numerical
+
+    mutables = {"lr": Numerical(1e-3, 1e-1, log_distributed=True, label="lr")}
+    assert all(1e-3 <= s["lr"] <= 1e-1 for s in Optimizer(mutables, {"a": "minimize"}).ask(9))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [{}, 3, {"x": []}, {"x": "abc"}, {"x": [1, 1]}, {"x": [None]}, {"x": uniform(2, 1)}, {"x": log_uniform(0, 1)}],
+)
+def test_a_space_that_means_nothing_is_refused(space: object) -> None:
+    with pytest.raises(SpaceError):
+        Optimizer(space, {"a": "minimize"})
+
+
+@pytest.mark.parametrize(
+    ("objectives", "more"),
+    [
+        ({"a": "smallest"}, {}),
+        ({}, {}),
+        ({"a": "minimize"}, {"limits": {"b": 1}}),
+        ({"a": "minimize"}, {"strategy": "x"}),
+    ],
+)
+def test_objectives_that_mean_nothing_are_refused(objectives: dict[str, str], more: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        Optimizer({"x": [1, 2]}, objectives, **more)  # type: ignore[arg-type]
+
+
+def test_a_sample_from_elsewhere_is_refused_before_anything_is_learnt() -> None:
+    opt = Optimizer({"x": [1, 2]}, {"a": "minimize"})
+    with pytest.raises(SpaceError):
+        opt.tell([{"x": 1}, {"x": 7}], [{"a": 1.0}, {"a": 2.0}])
+    assert opt.trials == []
