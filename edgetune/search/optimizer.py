@@ -27,6 +27,9 @@ class CheapFunction:
     direction: Direction
 
 
+Given: TypeAlias = Direction | CheapFunction | Objective
+
+
 def cheap(function: Function, direction: Direction = "minimize") -> CheapFunction:
     """An objective computed from a sample (a dict from label to value), so that its limit costs no trial."""
     return CheapFunction(function, direction)
@@ -71,7 +74,7 @@ class Optimizer:
     def __init__(
         self,
         space: Any,
-        objectives: Mapping[str, Direction | CheapFunction | Objective],
+        objectives: Mapping[str, Given],
         *,
         limits: Mapping[str, float] | None = None,
         strategy: str = "nsga2",
@@ -93,7 +96,9 @@ class Optimizer:
         return [dict(sample.values) for sample in self.strategy.ask(n)]
 
     def tell(self, samples: Sequence[Mapping[str, Value]], values: Sequence[Mapping[str, float] | None]) -> None:
-        """What came of samples, asked for or not: figures by objective name (cheap ones may be left out), None for failed.
+        """What came of samples, asked for or not: figures by objective name, or None for one that failed.
+
+        Cheap figures may be left out.
 
         Raises
         ------
@@ -120,9 +125,7 @@ class Optimizer:
         return Trial(number, sample, figures, self.problem.state(figures), seed=0, error=error)
 
 
-def _objectives(
-    given: Mapping[str, Direction | CheapFunction | Objective], limits: Mapping[str, float]
-) -> tuple[Objective, ...]:
+def _objectives(given: Mapping[str, Given], limits: Mapping[str, float]) -> tuple[Objective, ...]:
     for name in limits:
         if name not in given:
             raise ConfigError(f"a limit on {name!r}, which is no objective", where="limits", mend=nearest(name, given))
@@ -136,7 +139,7 @@ def _objectives(
     return tuple(objectives)
 
 
-def _cheap(given: Mapping[str, Direction | CheapFunction | Objective]) -> Cheap | None:
+def _cheap(given: Mapping[str, Given]) -> Cheap | None:
     functions = {name: what.function for name, what in given.items() if isinstance(what, CheapFunction)}
     if not functions:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgetune.errors import SpaceError
-from edgetune.space.parameters import Choice, Condition, Parameter, Range, Space, Value
+from edgetune.space.parameters import Choice, Condition, Parameter, Range, Space
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ def log_uniform(low: float, high: float) -> Range:
     return Range("", low, high, log=True)
 
 
-def when(conditions: Mapping[str, Value | Sequence[Value]], options: Any) -> Conditional:
+def when(conditions: Mapping[str, Any], options: Any) -> Conditional:
     """Options or a range that exist only while other labels have one of the given values.
 
     >>> space_of({"depth": [1, 2], "width2": when({"depth": 2}, [8, 16])}).parameters[1].conditions
     (Condition(label='depth', values=(2,)),)
     """
-    pairs = ((label, values if _is_list(values) else (values,)) for label, values in conditions.items())
-    return Conditional(tuple(Condition(label, tuple(values)) for label, values in pairs), options)
+    lists = {label: tuple(given) if _is_list(given) else (given,) for label, given in conditions.items()}
+    return Conditional(tuple(Condition(label, values) for label, values in lists.items()), options)
 
 
 def space_of(description: Any, name: str = "space") -> Space:
@@ -73,7 +73,8 @@ def _parameter(name: str, label: str, options: Any) -> Parameter:
     if isinstance(options, Conditional):
         return replace(_parameter(name, label, options.options), conditions=options.conditions)
     if isinstance(options, Choice | Range):
-        return _checked_range(where, replace(options, label=label)) if isinstance(options, Range) else options
+        named = replace(options, label=label)
+        return _checked_range(where, named) if isinstance(named, Range) else named
     if not _is_list(options) or not options:
         raise SpaceError(f"{options!r} is neither a list of options nor a range", where=where, mend="give one of them")
     if not all(isinstance(option, bool | int | float | str) for option in options):
