@@ -187,7 +187,7 @@ class _Reader:
         )
 
     def _takes_bias(self, node: Node) -> bool:
-        """Whether a BatchNorm or an added constant folds into the kernel before, which has weights and no other reader."""
+        """Whether a BatchNorm or an added constant folds into the kernel before, which nobody else reads."""
         if node.op not in ("BatchNormalization", "Add", "Sub") or len(self._activations(node)) != 1:
             return False
         source = self._activations(node)[0]

@@ -8,9 +8,31 @@ from functools import lru_cache
 
 from edgetune.errors import ConfigError, nearest
 from edgetune.latency.graph import Graph
+from edgetune.latency.reference.classic import alexnet, googlenet, squeezenet, vgg16
 from edgetune.latency.reference.efficientnet import efficientnet_lite
 from edgetune.latency.reference.mobilenet import mobilenet_v1, mobilenet_v2, mobilenet_v3
-from edgetune.latency.reference.resnet import resnet50
+from edgetune.latency.reference.nasbench201 import nasbench201
+from edgetune.latency.reference.resnet import resnet18, resnet50
+from edgetune.latency.reference.searched import efficientnet_b0, mnasnet, proxylessnas
+from edgetune.latency.reference.shufflenet import shufflenet_v1, shufflenet_v2
+
+FIXED: dict[str, Callable[[], Graph]] = {
+    "alexnet": alexnet,
+    "efficientnet_b0": efficientnet_b0,
+    "googlenet": googlenet,
+    "mnasnet": mnasnet,
+    "mobilenet": lambda: mobilenet_v1(1.0, 224),
+    "mobilenet_v2": lambda: mobilenet_v2(1.0, 224),
+    "mobilenet_v3": lambda: mobilenet_v3("large", 1.0, 224),
+    "proxylessnasnet": proxylessnas,
+    "resnet": resnet50,
+    "resnet18": resnet18,
+    "resnet50": resnet50,
+    "shufflenet": shufflenet_v1,
+    "shufflenet_v2": shufflenet_v2,
+    "squeezenet": squeezenet,
+    "vgg16": vgg16,
+}
 
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
     (r"mobilenet-v1-([\d.]+)-(\d+)", lambda m: mobilenet_v1(float(m[1]), int(m[2]))),
@@ -21,25 +43,26 @@ PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
         lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]), minimalistic=True),
     ),
     (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
-    (r"mobilenet", lambda m: mobilenet_v1(1.0, 224)),
-    (r"resnet(50)?", lambda m: resnet50()),
+    (r"(\|.+\|)", lambda m: nasbench201(m[1])),
 )
 
 EXAMPLES = (
     "mobilenet-v1-1.0-224", "mobilenet-v2-1.0-224", "mobilenet-v3-large_224_1.0", "mobilenet-v3-small_224_1.0",
-    "efficientnet-lite0", "efficientnet-lite4", "resnet50",
+    "efficientnet-lite0", "efficientnet-lite4", *FIXED,
 )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def reference_graph(name: str) -> Graph:
-    """The kernels of a reference network, for example `mobilenet-v2-1.0-224` or `efficientnet-lite0`.
+    """The kernels of a reference network, for example `mobilenet-v2-1.0-224`, `resnet18` or a cell of NAS-Bench-201.
 
     Raises
     ------
     ConfigError
         No network goes by this name.
     """
+    if name in FIXED:
+        return FIXED[name]()
     for pattern, build in PATTERNS:
         if match := re.fullmatch(pattern, name):
             return build(match)
@@ -52,5 +75,7 @@ def family_of(name: str) -> str:
     >>> [family_of(n) for n in ("mobilenet-v2-0.5-96", "mobilenet-v3-small_224_1.0", "efficientnet-lite4", "resnet50")]
     ['mobilenet-v2', 'mobilenet-v3', 'efficientnet-lite', 'resnet']
     """
-    match = re.match(r"mobilenet-v\d|[a-z]+(-lite)?", name)
-    return match[0] if match else name
+    if name.startswith("|"):
+        return "nasbench201"
+    match = re.match(r"mobilenet[-_]v\d|[a-z]+(-lite)?", name)
+    return match[0].replace("_", "-") if match else name

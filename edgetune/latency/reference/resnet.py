@@ -1,23 +1,36 @@
-"""ResNet-50 (He 2015, arXiv:1512.03385), version 1.5: the stride sits in the 3×3 convolution, as MLPerf runs it."""
+"""ResNet-18 and ResNet-50 (He 2015, arXiv:1512.03385), the latter as version 1.5: its 3×3 convolutions stride."""
 
 from __future__ import annotations
 
 from edgetune.latency.builder import INPUT, GraphBuilder
 from edgetune.latency.graph import Graph
 
-DEPTHS = (3, 4, 6, 3)
+
+def resnet50(classes: int = 1000) -> Graph:
+    return _resnet("resnet50", (3, 4, 6, 3), classes)
 
 
-def resnet50(classes: int = 1000, resolution: int = 224) -> Graph:
-    builder = GraphBuilder("resnet50", (3, resolution, resolution))
+def resnet18(classes: int = 1000) -> Graph:
+    return _resnet("resnet18", (2, 2, 2, 2), classes)
+
+
+def _resnet(name: str, depths: tuple[int, ...], classes: int) -> Graph:
+    block = _bottleneck if name == "resnet50" else _basic
+    builder = GraphBuilder(name, (3, 224, 224))
     x = builder.pool(builder.conv(INPUT, 64, kernel=7, stride=2, activation="relu", name="stem"), 3, stride=2)
-    for stage, depth in enumerate(DEPTHS):
+    for stage, depth in enumerate(depths):
         for i in range(depth):
             builder.prefix = f"stage{stage + 1}.block{i + 1}."
-            x = _bottleneck(builder, x, 64 * 2**stage, stride=2 if stage and i == 0 else 1)
+            x = block(builder, x, 64 * 2**stage, 2 if stage and i == 0 else 1)
     builder.prefix = ""
     builder.linear(builder.global_pool(x), classes, name="classifier")
     return builder.graph()
+
+
+def _basic(builder: GraphBuilder, x: int, width: int, stride: int) -> int:
+    shortcut = x if builder.shape(x)[0] == width else builder.conv(x, width, stride=stride, name="shortcut")
+    y = builder.conv(x, width, kernel=3, stride=stride, activation="relu", name="conv1")
+    return builder.add(shortcut, builder.conv(y, width, kernel=3, name="conv2"), activation="relu")
 
 
 def _bottleneck(builder: GraphBuilder, x: int, width: int, stride: int) -> int:
