@@ -74,3 +74,11 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError("may not write here", where=path, mend="choose a folder of your own") from error
         raise
+
+
+def cache_folder() -> Path:
+    """Where downloads, decoded pictures and teachers are kept: `EDGETUNE_CACHE`, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("EDGETUNE_CACHE")
+    return Path(named) if named else user_cache_path("edgetune")

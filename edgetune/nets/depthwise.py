@@ -52,6 +52,8 @@ def _input_gradient(output: Tensor, x: Tensor, weight: Tensor, stride: int) -> T
 def _weight_gradient(output: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Put together from the gradients of 3×3 kernels on shifted inputs; what lies beyond the kernel is cut off."""
     kernel = weight.shape[2]
+    if kernel == TILE:
+        return _backward(output, x, weight, stride, kernel // 2, (False, True))
     tiles = -(-kernel // TILE)
     before, after = kernel // 2, kernel // 2 + tiles * TILE - kernel
     padded = functional.pad(x, (before, after, before, after))

@@ -17,6 +17,8 @@ class Stage:
     stride: int
     widths: tuple[int, ...]
     depths: tuple[int, ...]
+    kernels: tuple[int, ...] = (3, 5, 7)
+    expansions: tuple[int, ...] = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,6 @@ class MobileSpace:
     stages: tuple[Stage, ...]
     head_widths: tuple[int, ...]
     kinds: tuple[BlockKind, ...] = ("mbconv", "fused")
-    kernels: tuple[int, ...] = (3, 5, 7)
-    expansions: tuple[int, ...] = (2, 3, 4)
     activations: tuple[Activation, ...] = ("relu", "hswish")
     squeeze_excites: tuple[bool, ...] = (False, True)
 
@@ -53,8 +53,8 @@ class MobileSpace:
         separable = (*exists, Condition(f"{name}.kind", ("mbconv",)))  # a fused block is a 3×3 convolution
         return [
             Choice(f"{name}.kind", self.kinds, exists),
-            Choice(f"{name}.kernel", self.kernels, separable),
-            Choice(f"{name}.expansion", self.expansions, exists),
+            Choice(f"{name}.kernel", stage.kernels, separable),
+            Choice(f"{name}.expansion", stage.expansions, exists),
             Choice(f"{name}.activation", self.activations, exists),
             Choice(f"{name}.squeeze_excite", self.squeeze_excites, exists),
         ]
@@ -79,17 +79,17 @@ class MobileSpace:
             activation=cast(Activation, sample["head.activation"]),
         )
 
-    def largest(self) -> Sample:
-        """The sample of most weights: every pool at its upper end, every block separable."""
-        return self._extreme(-1)
+    def largest(self, kind: BlockKind = "mbconv") -> Sample:
+        """Every pool at its upper end, every block of one kind."""
+        return self._extreme(-1, kind)
 
     def smallest(self) -> Sample:
-        return self._extreme(0)
+        return self._extreme(0, "mbconv")
 
-    def _extreme(self, end: int) -> Sample:
-        values = {parameter.label: parameter.options[end] for parameter in self.space.parameters if isinstance(parameter, Choice)}
-        values |= {label: "mbconv" for label in values if label.endswith(".kind")}
-        return self.space.sample(values)
+    def _extreme(self, end: int, kind: BlockKind) -> Sample:
+        choices = [parameter for parameter in self.space.parameters if isinstance(parameter, Choice)]
+        values = {choice.label: choice.options[end] for choice in choices}
+        return self.space.sample(values | {label: kind for label in values if label.endswith(".kind")})
 
 
 def _block(sample: Sample, name: str, in_width: int, out_width: int, stride: int) -> Block:
@@ -113,9 +113,9 @@ MOBILE_SMALL = MobileSpace(
     stem_widths=(8, 12, 16),
     stem_stride=1,
     stages=(
-        Stage(stride=2, widths=(16, 24, 32), depths=(1, 2, 3)),
-        Stage(stride=2, widths=(32, 48, 64), depths=(1, 2, 3)),
-        Stage(stride=2, widths=(64, 96, 128), depths=(1, 2, 3)),
+        Stage(stride=2, widths=(16, 24, 32), depths=(1, 2), kernels=(3, 5), expansions=(1, 2, 3)),
+        Stage(stride=2, widths=(24, 32, 48), depths=(1, 2, 3)),
+        Stage(stride=2, widths=(48, 64, 96), depths=(1, 2)),
     ),
     head_widths=(96, 128, 192),
 )
@@ -133,7 +133,6 @@ MOBILE_LARGE = MobileSpace(
         Stage(stride=2, widths=(96, 128, 160), depths=(1, 2, 3)),
     ),
     head_widths=(320, 480, 640),
-    expansions=(3, 4, 6),
 )
 
 MOBILE_SPACES: dict[str, MobileSpace] = {space.name: space for space in (MOBILE_SMALL, MOBILE_LARGE)}

@@ -1,0 +1,49 @@
+"""The command line: one short file a command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from edgetune.cli import devices, export, predict, report, search
+from edgetune.errors import EdgetuneError
+
+app = typer.Typer(
+    name="edgetune",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
+    epilog="Start with: edgetune search --device rpi4",
+)
+app.command("search")(search.search)
+app.command("predict")(predict.predict)
+app.command("export")(export.export)
+app.command("report")(report.report)
+app.add_typer(devices.app, name="devices")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from edgetune import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs a command; an error that the user can mend is one line on standard error and exit code 2."""
+    try:
+        app()
+    except EdgetuneError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False)
+        sys.exit(2)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,95 @@
+"""`edgetune search`"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+LIMITS, TRAINING, FILES = "Hard limits", "How much work", "Files"
+
+
+def search(
+    device: Annotated[str | None, typer.Option(help="The board to search for; see `edgetune devices`. [rpi4]")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="fashion-mnist, digits, or a folder that holds a folder a class. [fashion-mnist]")
+    ] = None,
+    resolution: Annotated[int | None, typer.Option(help="Pixels a side; by default what suits the pictures.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="A teacher's folder (ours, or transformers'); without one, one is trained.")
+    ] = None,
+    init_teacher: Annotated[
+        str | None, typer.Option(help="A checkpoint of other classes to fine-tune a teacher from.")
+    ] = None,
+    max_latency: Annotated[str | None, typer.Option(help="Such as 5ms.", rich_help_panel=LIMITS)] = None,
+    max_size: Annotated[str | None, typer.Option(help="Of the weights, such as 500kB.", rich_help_panel=LIMITS)] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Of weights and activations, such as 8MB.", rich_help_panel=LIMITS)
+    ] = None,
+    min_accuracy: Annotated[
+        str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Networks to judge. [150]", rich_help_panel=TRAINING)] = None,
+    finalists: Annotated[int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder. [runs/DATA-DEVICE-N]", rich_help_panel=FILES)] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with a run that was stopped.", rich_help_panel=FILES)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the front as JSON.")] = False,
+) -> None:
+    """Find a Pareto set of small networks for a board.
+
+    A supernet is trained with the teacher's outputs, networks of it are judged in turn for accuracy and predicted
+    latency, the best are distilled in full, tested, exported and checked. Stopped with Ctrl-C, a run goes on with
+    --resume and loses no finished trial.
+    """
+    overrides: dict[str, Any] = {
+        "device": device,
+        "data": data,
+        "resolution": resolution,
+        "teacher": teacher,
+        "init_teacher": init_teacher,
+        "seed": seed,
+        "trials": trials,
+        "finalists": finalists,
+        "budget": budget,
+        "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
+    }
+    from edgetune.cli.front_table import print_front
+    from edgetune.cli.output import ProgressBars, print_json
+    from edgetune.config import read_config
+    from edgetune.errors import ConfigError
+
+    if resume:
+        given = [config, out, *overrides.pop("limits").values(), *overrides.values()]
+        if any(value is not None for value in given):
+            raise ConfigError(
+                "a run goes on with the settings it was started with", where="--resume", mend="leave the other flags out"
+            )
+    settings = read_config(config, {} if resume else overrides)
+
+    from edgetune.pipeline.search import resume as go_on, start
+    from edgetune.report.front import front_json
+
+    with ProgressBars() as bars:
+        run = go_on(resume, bars) if resume else start(settings, out, bars, command=shlex.join(["edgetune", *sys.argv[1:]]))
+        bars.say(f"run folder: {run.folder.path}")
+        try:
+            summary = run.finish()
+        except KeyboardInterrupt:
+            bars.say(f"stopped; go on with: edgetune search --resume {run.folder.path}")
+            raise typer.Exit(130) from None
+    if json:
+        print_json(front_json(summary))
+    else:
+        print_front(summary, run.folder.path)

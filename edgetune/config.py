@@ -1,0 +1,143 @@
+"""What a search is told: one TOML file, and flags that override it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+from edgetune import units
+from edgetune.errors import ConfigError, nearest
+
+Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseconds, text))]
+Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
+Accuracy = Annotated[str, AfterValidator(lambda text: _valid(units.fraction, text))]
+Duration = Annotated[str, AfterValidator(lambda text: _valid(units.seconds, text))]
+
+
+class Section(BaseModel):
+    """Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(Section):
+    """Hard limits, with units: `latency = "5ms"`, `size = "500kB"`, `memory = "8MB"`, `accuracy = "0.9"`."""
+
+    latency: Milliseconds | None = None
+    size: Bytes | None = None
+    memory: Bytes | None = None
+    accuracy: Accuracy | None = None
+
+
+class Training(Section):
+    """One of the trainings: how many passes over the training split, and the peak learning rate."""
+
+    epochs: PositiveFloat
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt = 128
+
+
+class Distillation(Section):
+    """How the teacher is listened to (Hinton 2015)."""
+
+    temperature: PositiveFloat = 2.0
+    teacher_weight: float = Field(default=0.9, ge=0, le=1)
+
+
+class Augmentation(Section):
+    """Random shifts in pixels; whether pictures are mirrored at random."""
+
+    shift: NonNegativeInt = 1
+    flip: bool = True
+
+
+class SearchConfig(Section):
+    """Everything that decides what a search does."""
+
+    device: str = "rpi4"
+    data: str = "fashion-mnist"
+    resolution: PositiveInt | None = None
+    teacher: str | None = None
+    init_teacher: str | None = None
+    seed: NonNegativeInt = 0
+    trials: PositiveInt = 120
+    finalists: PositiveInt = 8
+    budget: Duration | None = None
+    limits: Limits = Limits()
+    distillation: Distillation = Distillation()
+    augmentation: Augmentation = Augmentation()
+    teacher_training: Training = Training(epochs=8, learning_rate=0.005)
+    supernet_training: Training = Training(epochs=4, learning_rate=0.005, batch_size=256)
+    finalist_training: Training = Training(epochs=3, learning_rate=0.003, batch_size=256)
+
+
+def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
+    """The TOML file, then the overrides (nested mappings; None leaves a key as it is).
+
+    Raises
+    ------
+    ConfigError
+        No such file, not TOML, an unknown key (with the nearest known one), a value that does not fit.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError("there is no such file", where=path, mend="check the path") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"not TOML: {error}", where=path, mend="correct the line") from error
+    _override(values, overrides)
+    try:
+        return SearchConfig.model_validate(values)
+    except ValidationError as error:
+        raise _config_error(error, path) from error
+
+
+def _override(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
+        if isinstance(value, Mapping):
+            _override(values.setdefault(key, {}), value)
+        elif value is not None:
+            values[key] = value
+
+
+def _config_error(error: ValidationError, path: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    where = f"{path}: {key}" if path else key
+    if first["type"] == "extra_forbidden":
+        section = _section(first["loc"][:-1])
+        return ConfigError("unknown key", where=where, mend=nearest(str(first["loc"][-1]), section.model_fields))
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigErrorInValue):
+        return ConfigError(cause.error.what, where=where, mend=cause.error.mend)
+    return ConfigError(f"{first['msg']}, not {first['input']!r}", where=where, mend="see edgetune search --help")
+
+
+def _section(keys: tuple[int | str, ...]) -> type[BaseModel]:
+    section: type[BaseModel] = SearchConfig
+    for key in keys:
+        section = section.model_fields[str(key)].annotation  # type: ignore[assignment]
+    return section
+
+
+class ConfigErrorInValue(ValueError):
+    """Carries our own error through pydantic, which passes on only ValueErrors."""
+
+    def __init__(self, error: ConfigError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+def _valid(parse: Any, text: str) -> str:
+    """The text itself, so that what is written down is what was asked for; it must parse."""
+    try:
+        parse(text, where="")
+    except ConfigError as error:
+        raise ConfigErrorInValue(error) from error
+    return text

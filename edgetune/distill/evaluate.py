@@ -1,0 +1,56 @@
+"""Top-1 accuracy, and the BatchNorm statistics that must fit a network before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgetune.data.pictures import Pictures
+from edgetune.distill.precision import mixed_precision, to_pixels
+
+BATCH = 250
+
+
+@torch.no_grad()
+def logits_of(
+    forward: Callable[[Tensor], Tensor], pictures: Pictures, *, device: torch.device, fast: bool = False
+) -> np.ndarray:
+    """float32 (N, classes) for raw pictures; computed in float32, or, when it must be fast, in mixed precision."""
+    rows = []
+    for start in range(0, len(pictures), BATCH):
+        with mixed_precision(device) if fast else nullcontext():
+            logits = forward(to_pixels(pictures.images[start : start + BATCH], device))
+        rows.append(logits.float().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def top1(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The share of pictures whose largest logit is the label's."""
+    return float((logits.argmax(1) == labels).mean())
+
+
+def accuracy(module: nn.Module, pictures: Pictures, *, fast: bool = False) -> float:
+    """Top-1 of a module in evaluation mode; see :func:`logits_of`."""
+    device = next(module.parameters()).device
+    return top1(logits_of(module.eval(), pictures, device=device, fast=fast), pictures.labels)
+
+
+@torch.no_grad()
+def recalibrate(module: nn.Module, images: np.ndarray) -> None:
+    """Sets the BatchNorm statistics to the means over `images`, uint8 (N, H, W, C) (Yu and Huang 2019, section 3.3)."""
+    device = next(module.parameters()).device
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+    module.train()
+    for start in range(0, len(images), BATCH):
+        with mixed_precision(device):
+            module(to_pixels(images[start : start + BATCH], device))
+    module.eval()
+    for norm in norms:
+        norm.momentum = 0.1

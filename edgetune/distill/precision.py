@@ -1,0 +1,27 @@
+"""Where and in which number format networks are computed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def best_device() -> torch.device:
+    """The GPU when there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 autocast on devices that compute in it, else nothing."""
+    if device.type == "cuda":
+        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
+    return torch.autocast("cpu", torch.bfloat16, enabled=bool(torch.cpu.get_capabilities().get("avx512_bf16")))
+
+
+def to_pixels(images: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 (N, H, W, C) to float32 (N, C, H, W), channels last in memory."""
+    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
+    return pixels.to(device, torch.float32, memory_format=torch.channels_last)

@@ -1,0 +1,122 @@
+"""What a teacher is: something that knows the classes and gives logits for raw pixels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from edgetune.errors import TeacherError
+
+
+class Teacher(ABC):
+    """Gives logits in the order of `classes`.
+
+    Attributes
+    ----------
+    name
+        For people.
+    classes
+        Labels in the order of the logits.
+    content_hash
+        Of everything that decides the logits; what is cached of a teacher is keyed by it.
+    licence
+        Under which its weights may be used.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    content_hash: str
+    licence: str
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Self:
+        """Itself, computing on `device` from now on."""
+
+    @abstractmethod
+    def logits(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) float32 raw pixels, 0…255, to (N, classes) float32."""
+
+    @property
+    @abstractmethod
+    def macs(self) -> int:
+        """Multiply-accumulates for one picture, convolutions and linear layers."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int: ...
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raises :class:`TeacherError` when the data set has other classes, or the same in another order."""
+        if len(self.classes) != len(classes):
+            raise TeacherError(
+                f"the teacher knows {len(self.classes)} classes, the data set has {len(classes)}",
+                where=self.name,
+                mend="give a teacher of the same classes, or start from this one with --init-teacher",
+            )
+        for index, (mine, theirs) in enumerate(zip(self.classes, classes, strict=True)):
+            if mine != theirs:
+                raise TeacherError(
+                    f"class {index} is {mine!r} to the teacher and {theirs!r} in the data set",
+                    where=self.name,
+                    mend="name the class folders as the teacher does",
+                )
+
+
+class TorchTeacher(Teacher):
+    """A module that takes raw pixels, at a resolution of its own."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        name: str,
+        classes: Sequence[str],
+        channels: int,
+        resolution: int,
+        content_hash: str,
+        licence: str,
+    ) -> None:
+        self.module = module.eval()
+        self.name, self.classes = name, tuple(classes)
+        self.channels, self.resolution = channels, resolution
+        self.content_hash, self.licence = content_hash, licence
+
+    def to(self, device: torch.device) -> Self:
+        """Moves the module, channels last in memory."""
+        self.module.to(device, memory_format=torch.channels_last)
+        return self
+
+    @torch.no_grad()
+    def logits(self, pixels: Tensor) -> Tensor:
+        return self.module(fit_pixels(pixels, self.channels, self.resolution))
+
+    @property
+    def macs(self) -> int:
+        device = next(self.module.parameters()).device
+        return count_macs(self.module, torch.zeros(1, self.channels, self.resolution, self.resolution, device=device))
+
+    @property
+    def parameters(self) -> int:
+        return sum(weight.numel() for weight in self.module.parameters())
+
+
+def fit_pixels(pixels: Tensor, channels: int, resolution: int) -> Tensor:
+    """Resizes to what a network takes; grey pictures are repeated for a network that takes colours."""
+    if pixels.shape[1] == 1 and channels == 3:
+        pixels = pixels.expand(-1, 3, -1, -1)
+    if pixels.shape[2] != resolution:
+        pixels = functional.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
+    return pixels
+
+
+def count_macs(module: nn.Module, example: Tensor) -> int:
+    """Multiply-accumulates of convolutions and matrix products, half of torch's own count of operations."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(example)
+    return counter.get_total_flops() // 2 // len(example)

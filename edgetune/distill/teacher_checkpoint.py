@@ -1,0 +1,134 @@
+"""Teachers on disk: a folder with `teacher.safetensors` and `teacher.json`, or a local folder of `transformers`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from torch import nn
+
+from edgetune.distill.teacher import Teacher, TorchTeacher
+from edgetune.errors import TeacherError, nearest
+from edgetune.files import atomic_folder
+from edgetune.nets.residual import ResidualNetwork
+
+WEIGHTS, HEADER = "teacher.safetensors", "teacher.json"
+
+
+class Header(BaseModel):
+    """What `teacher.json` says. `mean` and `std` are per channel on the 0…1 scale."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    architecture: str
+    width: PositiveInt | None = None
+    channels: PositiveInt = 3
+    resolution: PositiveInt
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    licence: str
+    source: str = ""
+
+
+def _residual(header: Header) -> nn.Module:
+    return ResidualNetwork(
+        channels=header.channels,
+        resolution=header.resolution,
+        classes=len(header.classes),
+        width=header.width or 24,
+        mean=header.mean,
+        std=header.std,
+    )
+
+
+def _efficientnet_lite(header: Header) -> nn.Module:
+    from edgetune.nets.efficientnet_lite import efficientnet_lite
+
+    return efficientnet_lite(header.architecture, classes=len(header.classes), mean=header.mean, std=header.std)
+
+
+ARCHITECTURES: dict[str, Callable[[Header], nn.Module]] = {
+    "residual": _residual,
+    "efficientnet-lite0": _efficientnet_lite,
+}
+
+
+def build(header: Header, *, where: str | Path = HEADER) -> nn.Module:
+    """A fresh module of the header's architecture."""
+    if header.architecture not in ARCHITECTURES:
+        mend = nearest(header.architecture, ARCHITECTURES)
+        raise TeacherError(f"unknown teacher architecture {header.architecture!r}", where=where, mend=mend)
+    return ARCHITECTURES[header.architecture](header)
+
+
+def load_teacher(path: Path) -> Teacher:
+    """Opens either kind of folder.
+
+    Raises
+    ------
+    TeacherError
+        Nothing there, or a header or weights that cannot be read or do not belong together.
+    """
+    if (path / HEADER).is_file():
+        return load_checkpoint(path)
+    if (path / "config.json").is_file():
+        from edgetune.distill.transformers_teacher import load_transformers
+
+        return load_transformers(path)
+    raise TeacherError(
+        f"neither {HEADER} nor a config.json of transformers in it", where=path, mend="name a teacher's folder"
+    )
+
+
+class CheckpointTeacher(TorchTeacher):
+    """A teacher of edgetune's own format; `header` says how its module is built."""
+
+    def __init__(self, module: nn.Module, header: Header, *, name: str, content_hash: str = "") -> None:
+        super().__init__(
+            module,
+            name=name,
+            classes=header.classes,
+            channels=header.channels,
+            resolution=header.resolution,
+            content_hash=content_hash,
+            licence=header.licence,
+        )
+        self.header = header
+
+
+def load_checkpoint(path: Path) -> CheckpointTeacher:
+    """A checkpoint of edgetune's own format."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        text = (path / HEADER).read_text(encoding="utf-8")
+        header = Header.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError, FileNotFoundError) as error:
+        raise TeacherError("not a teacher's header", where=path / HEADER, mend="make the checkpoint again") from error
+    module = build(header, where=path / HEADER)
+    try:
+        module.load_state_dict(load_file(path / WEIGHTS))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise TeacherError(
+            f"the weights cannot be read: {reason}", where=path / WEIGHTS, mend="make or copy the checkpoint again"
+        ) from error
+    digest = hashlib.sha256(text.encode() + (path / WEIGHTS).read_bytes()).hexdigest()
+    return CheckpointTeacher(module, header, name=header.source or header.architecture, content_hash=digest[:16])
+
+
+def save_checkpoint(path: Path, module: nn.Module, header: Header) -> None:
+    """Writes the folder, whole or not at all."""
+    from safetensors.torch import save_file
+
+    with atomic_folder(path) as folder:
+        tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+        save_file(tensors, folder / WEIGHTS)
+        (folder / HEADER).write_text(json.dumps(header.model_dump(), indent=2), encoding="utf-8")

@@ -1,0 +1,100 @@
+"""A teacher for a data set: trained from nothing, or fine-tuned from a checkpoint of other classes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edgetune.data.pictures import Dataset
+from edgetune.distill.linear_probe import fit_classifier
+from edgetune.distill.loop import Batch, Progress, Recipe, train
+from edgetune.distill.precision import mixed_precision
+from edgetune.distill.teacher import TorchTeacher, fit_pixels
+from edgetune.distill.teacher_checkpoint import CheckpointTeacher, Header, build, load_checkpoint, save_checkpoint
+
+WIDTH = 24
+FINE_TUNING = 0.1  # share of the learning rate for weights that were trained before
+
+
+def trained_teacher(
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    initial: Path | None,
+    seed: int,
+    cache: Path,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> CheckpointTeacher:
+    """The cached teacher for this data, recipe and seed, or a new one that is then cached.
+
+    Parameters
+    ----------
+    initial
+        A checkpoint whose features are fine-tuned under a fresh classifier; without it a
+        :class:`edgetune.nets.residual.ResidualNetwork` is trained from nothing.
+    """
+    start = load_checkpoint(initial).content_hash if initial else WIDTH
+    key = json.dumps([dataset.content_hash, start, repr(recipe), seed])
+    folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if not folder.exists():
+        teacher = new_teacher(dataset, initial, seed=seed, device=device)
+        checkpoint = folder.with_suffix(".pt")
+        if initial:
+            recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
+            fit_classifier(teacher, dataset.train, progress=progress)
+        fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
+        save_checkpoint(folder, teacher.module.cpu(), teacher.header)
+        checkpoint.unlink(missing_ok=True)
+    return load_checkpoint(folder).to(device)
+
+
+def new_teacher(dataset: Dataset, initial: Path | None, *, seed: int, device: torch.device) -> CheckpointTeacher:
+    """Not trained yet; with `initial` its features are."""
+    torch.manual_seed(seed)
+    if initial is None:
+        header = Header(
+            architecture="residual",
+            width=WIDTH,
+            channels=dataset.channels,
+            resolution=dataset.resolution,
+            classes=dataset.classes,
+            mean=dataset.mean,
+            std=dataset.std,
+            licence=f"as {dataset.name}: {dataset.licence}",
+            source=f"residual network trained on {dataset.name}",
+        )
+        return CheckpointTeacher(build(header), header, name=header.source).to(device)
+    start = load_checkpoint(initial)
+    source = f"{start.name}, fine-tuned on {dataset.name}"
+    header = start.header.model_copy(update={"classes": dataset.classes, "source": source})
+    module = build(header)
+    fresh = {name: tensor for name, tensor in module.state_dict().items() if name.startswith("classifier.")}
+    module.load_state_dict(start.module.state_dict() | fresh)
+    return CheckpointTeacher(module, header, name=source).to(device)
+
+
+def fit_teacher(
+    teacher: TorchTeacher,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Trains all weights with the labels."""
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        pixels = fit_pixels(batch.pixels, teacher.channels, teacher.resolution)
+        with mixed_precision(pixels.device):
+            logits = teacher.module(pixels)
+        yield nn.functional.cross_entropy(logits.float(), batch.labels)
+
+    train(teacher.module, losses, dataset.train, recipe, seed=seed, stage="teacher", checkpoint=checkpoint, progress=progress)

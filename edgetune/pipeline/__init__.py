@@ -1,0 +1,1 @@
+"""The only room where search, distillation, export and report meet."""

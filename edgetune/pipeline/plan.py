@@ -1,0 +1,101 @@
+"""How much work a search does: what the configuration says, shortened to a budget when there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edgetune.config import SearchConfig, Training
+from edgetune.distill.loop import Recipe
+
+FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Recipes of the three trainings, and how many networks are judged and finished."""
+
+    teacher: Recipe
+    supernet: Recipe
+    finalist: Recipe
+    trials: int
+    finalists: int
+
+    def describe(self) -> str:
+        """One line for a person."""
+        trainings = {"teacher": self.teacher, "supernet": self.supernet, "finalist": self.finalist}
+        epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
+        return f"{epochs}, {self.trials} trials, {self.finalists} finalists"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds, measured on this machine: one epoch of each training, all teacher outputs, one trial, one export."""
+
+    teacher_epoch: float
+    supernet_epoch: float
+    finalist_epoch: float
+    teacher_outputs: float
+    trial: float
+    export: float
+
+
+def plan_of(config: SearchConfig) -> Plan:
+    """The whole work."""
+
+    def recipe(training: Training) -> Recipe:
+        return Recipe(
+            epochs=training.epochs,
+            learning_rate=training.learning_rate,
+            batch_size=training.batch_size,
+            shift=config.augmentation.shift,
+            flip=config.augmentation.flip,
+        )
+
+    return Plan(
+        teacher=recipe(config.teacher_training),
+        supernet=recipe(config.supernet_training),
+        finalist=recipe(config.finalist_training),
+        trials=config.trials,
+        finalists=config.finalists,
+    )
+
+
+def shorten(plan: Plan, budget: float, costs: Costs) -> Plan:
+    """The plan that fits `budget` seconds by the measured costs.
+
+    Trials and finalists give way first, but not below a handful; then all trainings shrink by the same factor.
+    A plan that fits is left as it is.
+    """
+    share = budget / seconds(plan, costs)
+    if share >= 1:
+        return plan
+    trials = min(plan.trials, max(FEWEST_TRIALS, int(plan.trials * share)))
+    finalists = min(plan.finalists, max(FEWEST_FINALISTS, round(plan.finalists * share)))
+    plan = replace(plan, trials=trials, finalists=finalists)
+    training = _training_seconds(plan, costs)
+    fixed = seconds(plan, costs) - training
+    factor = min(1.0, max(budget - fixed, 0.1 * budget) / training)
+    return replace(
+        plan,
+        teacher=_shorter(plan.teacher, factor),
+        supernet=_shorter(plan.supernet, factor),
+        finalist=_shorter(plan.finalist, factor),
+    )
+
+
+def seconds(plan: Plan, costs: Costs) -> float:
+    """What the plan takes."""
+    fixed = costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
+    return fixed + _training_seconds(plan, costs)
+
+
+def _training_seconds(plan: Plan, costs: Costs) -> float:
+    return (
+        plan.teacher.epochs * costs.teacher_epoch
+        + plan.supernet.epochs * costs.supernet_epoch
+        + plan.finalists * plan.finalist.epochs * costs.finalist_epoch
+    )
+
+
+def _shorter(recipe: Recipe, factor: float) -> Recipe:
+    return replace(recipe, epochs=recipe.epochs * factor)

@@ -1,0 +1,80 @@
+"""Where a search keeps what it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from edgetune.errors import StudyError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One search's folder: the study, the supernet, a bundle a finalist, the front, the report."""
+
+    path: Path
+
+    @property
+    def study(self) -> Path:
+        return self.path / "study.db"
+
+    @property
+    def supernet(self) -> Path:
+        """The supernet's training state; finished when its last step is done."""
+        return self.path / "supernet.pt"
+
+    @property
+    def front(self) -> Path:
+        return self.path / "front.json"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def training(self, trial: int) -> Path:
+        """The training state of a finalist."""
+        return self.path / "finalists" / f"{self.name_of(trial)}.pt"
+
+    def bundle(self, trial: int) -> Path:
+        return self.path / "bundles" / self.name_of(trial)
+
+    @staticmethod
+    def name_of(trial: int) -> str:
+        return f"trial-{trial:03d}"
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """A folder for a new search.
+
+        Raises
+        ------
+        StudyError
+            It exists and is not empty.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise StudyError("the run folder exists", where=path, mend="choose another --out, or go on with --resume")
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a search that was started.
+
+        Raises
+        ------
+        StudyError
+            No study in it.
+        """
+        folder = cls(path)
+        if not folder.study.is_file():
+            raise StudyError("no study.db in it, so this is not a run folder", where=path, mend="name a run's folder")
+        return folder
+
+    @classmethod
+    def fresh(cls, name: str, parent: Path = Path("runs")) -> RunFolder:
+        """The first of runs/NAME-1, runs/NAME-2, … that is not there."""
+        return next(cls(path) for number in count(1) if not (path := parent / f"{name}-{number}").exists())

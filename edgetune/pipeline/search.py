@@ -1,0 +1,339 @@
+"""The whole way of one search, from a labelled image set and a board's name to checked bundles and a report.
+
+Read :meth:`SearchRun.finish` from top to bottom. Each step leaves its result in the run folder or the cache before the
+next begins, so that a run that was stopped, however, goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from edgetune import units
+from edgetune.config import SearchConfig, read_config
+from edgetune.data.load import load_dataset
+from edgetune.data.pictures import Dataset
+from edgetune.distill.evaluate import accuracy, logits_of, top1
+from edgetune.distill.precision import best_device
+from edgetune.distill.teacher import Teacher
+from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
+from edgetune.distill.teacher_outputs import teacher_outputs
+from edgetune.distill.train_teacher import trained_teacher
+from edgetune.errors import ConfigError, StudyError
+from edgetune.export import card as cards
+from edgetune.export.bundle import Bundle, read_bundle
+from edgetune.files import atomic_write, cache_folder
+from edgetune.latency.predictor import Predictor
+from edgetune.nets.elastic import Supernet
+from edgetune.nets.network import Network
+from edgetune.pipeline.budget import measure_costs
+from edgetune.pipeline.bundling import Distilled, bundle_network, finalist_of
+from edgetune.pipeline.front import final_front
+from edgetune.pipeline.plan import Plan, plan_of, shorten
+from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.summarise import summarise
+from edgetune.pipeline.task import Task
+from edgetune.report.front import front_json
+from edgetune.report.page import write_report
+from edgetune.report.summary import Finalist, RunSummary
+from edgetune.reporter import Reporter
+from edgetune.search.catalogue import make_strategy
+from edgetune.search.finalists import pick_finalists
+from edgetune.search.study import Study
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
+
+STRATEGY = "nsga2"
+
+
+def search(*, out: str | Path | None = None, reporter: Reporter | None = None, **settings: Any) -> RunSummary:
+    """Searches from a program: `edgetune.search(device="rpi4", data="pictures", limits={"latency": "5ms"})`.
+
+    Parameters
+    ----------
+    out
+        The run folder; by default the first free one below `runs`.
+    settings
+        The fields of :class:`edgetune.config.SearchConfig`.
+
+    Returns
+    -------
+    The summary; its `finalists` are the front, from the fastest to the slowest.
+
+    Raises
+    ------
+    EdgetuneError
+        See :func:`start`.
+    """
+    return start(read_config(None, settings), out and Path(out), reporter or Reporter()).finish()
+
+
+def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command: str = "") -> SearchRun:
+    """Checks everything that can be checked before work begins, then makes the run folder.
+
+    Raises
+    ------
+    EdgetuneError
+        An unknown device, unusable data, a teacher of other classes, limits that nothing can hold, a folder that exists.
+        Nothing has been written then.
+    """
+    named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
+    folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
+    predictor = Predictor.load(config.device)
+    if config.teacher and config.init_teacher:
+        raise ConfigError("either a teacher or one to start from", where="init_teacher", mend="leave one out")
+    given = load_teacher(Path(config.teacher)) if config.teacher else None
+    if config.init_teacher:
+        load_checkpoint(Path(config.init_teacher))
+    dataset = _load(config, reporter)
+    if given:
+        given.check_classes(dataset.classes)
+    task = Task(config, dataset, predictor)
+    make_strategy(STRATEGY, task.problem, seed=config.seed).ask(1)  # raises where no network holds the limits
+    settings = {
+        "config": config.model_dump(),
+        "data": dataset.content_hash,
+        "space": task.space.name,
+        "strategy": STRATEGY,
+        "command": command,
+    }
+    return SearchRun(folder, Study.create(folder.study, settings), task, reporter)
+
+
+def resume(path: Path, reporter: Reporter) -> SearchRun:
+    """Goes on with the run in `path`.
+
+    Raises
+    ------
+    StudyError
+        Not a run folder, a newer edgetune's, or its data set has changed since.
+    """
+    folder = RunFolder.open(path)
+    study = Study.open(folder.study)
+    config = SearchConfig.model_validate(study.settings["config"])
+    dataset = _load(config, reporter)
+    if dataset.content_hash != study.settings["data"]:
+        raise StudyError("the data set has changed since the run began", where=path, mend="start a new run")
+    return SearchRun(folder, study, Task(config, dataset, Predictor.load(config.device)), reporter)
+
+
+def _load(config: SearchConfig, reporter: Reporter) -> Dataset:
+    dataset = load_dataset(
+        config.data,
+        resolution=config.resolution,
+        seed=config.seed,
+        cache=cache_folder() / "data",
+        progress=reporter.progress,
+    )
+    for note in dataset.notes:
+        reporter.say(f"note: {note}")
+    return dataset
+
+
+class SearchRun:
+    """One search under way."""
+
+    def __init__(self, folder: RunFolder, study: Study, task: Task, reporter: Reporter) -> None:
+        self.folder, self.study, self.task, self.reporter = folder, study, task, reporter
+        self.config, self.dataset = task.config, task.dataset
+        self.device = best_device()
+
+    def finish(self) -> RunSummary:
+        """The whole way.
+
+        Raises
+        ------
+        InfeasibleError
+            No network holds the limits; the message names the nearest.
+        """
+        plan = self.plan()
+        with self.stage("teacher"):
+            teacher = self.teacher(plan)
+        with self.stage("teacher outputs"):
+            outputs = self.teacher_outputs(teacher)
+        with self.stage("supernet"):
+            supernet = self.supernet(plan, outputs)
+        with self.stage("search"):
+            trials = self.judge_trials(plan, supernet)
+        finalists = [
+            self.finalist(plan, trial, supernet, teacher, outputs)
+            for trial in pick_finalists(self.task.problem, trials, plan.finalists)
+        ]
+        with self.stage("report"):
+            return self.write(teacher, trials, finalists)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds that a step takes to the study, over all resumptions."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = self.study.note("seconds", {})
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            self.study.set_note("seconds", seconds)
+
+    def plan(self) -> Plan:
+        """How much to do; decided once, so that a resumed run does the same."""
+        stored = self.study.note("plan")
+        if stored is not None:
+            return TypeAdapter(Plan).validate_python(stored)
+        plan = plan_of(self.config)
+        if self.config.budget:
+            with self.stage("clocking"):
+                given = load_teacher(Path(self.config.teacher)).to(self.device) if self.config.teacher else None
+                costs = measure_costs(self.task, plan, given, self.device)
+            plan = shorten(plan, units.seconds(self.config.budget, where="budget"), costs)
+            self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
+        self.study.set_note("plan", asdict(plan))
+        return plan
+
+    def teacher(self, plan: Plan) -> Teacher:
+        if self.config.teacher:
+            return load_teacher(Path(self.config.teacher)).to(self.device)
+        return trained_teacher(
+            self.dataset,
+            plan.teacher,
+            initial=Path(self.config.init_teacher) if self.config.init_teacher else None,
+            seed=self.config.seed,
+            cache=cache_folder(),
+            device=self.device,
+            progress=self.reporter.progress,
+        )
+
+    def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
+        return teacher_outputs(
+            teacher,
+            self.dataset.train,
+            key=self.dataset.content_hash,
+            flip=self.config.augmentation.flip,
+            cache=cache_folder(),
+            device=self.device,
+            progress=self.reporter.progress,
+        )
+
+    def supernet(self, plan: Plan, outputs: np.ndarray) -> Supernet:
+        supernet = self.task.new_supernet().to(self.device)
+        self.task.train_supernet(
+            supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
+        )
+        return supernet
+
+    def judge_trials(self, plan: Plan, supernet: Supernet) -> list[Trial]:
+        """Judges networks of the supernet in the order that the strategy asks for them."""
+        from edgetune.search.nni_strategy import search_with_nni  # NNI takes seconds to import
+
+        def cut_out(sample: Sample) -> Network:
+            return supernet.extract(self.task.architecture(sample)).to(self.device)
+
+        def evaluate(network: Network) -> Mapping[str, float]:
+            return {"top1": self.task.judge(network)}
+
+        self.reporter.progress("search", len(self.study), plan.trials)
+        return search_with_nni(
+            self.study,
+            make_strategy(STRATEGY, self.task.problem, seed=self.config.seed),
+            evaluate,
+            build=cut_out,
+            trials=plan.trials,
+            seed=self.config.seed,
+            on_trial=lambda trial: self.reporter.progress("search", trial.number + 1, plan.trials),
+        )
+
+    def finalist(self, plan: Plan, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray) -> Finalist:
+        """Distils, tests, exports and checks one network of the front, unless that is done already."""
+        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
+        stored = self.study.note(note)
+        if stored is not None:
+            return adapter.validate_python(stored)
+        with self.stage("distillation"):
+            distilled = self.distil(plan, trial, supernet, outputs)
+        with self.stage("export"):
+            bundle = self.bundle(distilled, teacher)
+            finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
+        self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
+        self.folder.training(trial.number).unlink(missing_ok=True)
+        return finalist
+
+    def distil(self, plan: Plan, trial: Trial, supernet: Supernet, outputs: np.ndarray) -> Distilled:
+        """Trains a network from the supernet's weights on, and tests it."""
+        name = self.folder.name_of(trial.number)
+        network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
+        self.task.distil(
+            network,
+            outputs,
+            plan.finalist,
+            stage=name,
+            checkpoint=self.folder.training(trial.number),
+            progress=self.reporter.progress,
+        )
+        return Distilled(
+            name=name,
+            trial=trial,
+            network=network.cpu(),
+            validation_top1=accuracy(network, self.dataset.validation),
+            test_top1=accuracy(network, self.dataset.test),
+        )
+
+    def bundle(self, distilled: Distilled, teacher: Teacher) -> Bundle:
+        """Exports and checks a network; a bundle of a stopped run that the study does not know is made again."""
+        folder = self.folder.bundle(distilled.trial.number)
+        shutil.rmtree(folder, ignore_errors=True)
+        return bundle_network(self.task, distilled, self.teacher_card(teacher), folder, self.provenance)
+
+    def export(self, number: int) -> Bundle:
+        """The bundle of any trial, distilled in full if that was not done.
+
+        Raises
+        ------
+        StudyError
+            No such trial, or one that failed.
+        """
+        trials = {trial.number: trial for trial in self.study.trials() if trial.values is not None}
+        if number not in trials:
+            known = f"0 to {max(trials)}" if trials else "none yet"
+            raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
+        plan = self.plan()
+        teacher = self.teacher(plan)
+        outputs = self.teacher_outputs(teacher)
+        self.finalist(plan, trials[number], self.supernet(plan, outputs), teacher, outputs)
+        return read_bundle(self.folder.bundle(number))
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        return {"space": self.task.space.name, "config": self.config.model_dump(exclude_none=True)}
+
+    def teacher_card(self, teacher: Teacher) -> cards.Teacher:
+        """With its top-1 on the test split, which is computed once."""
+        known = self.study.note("teacher's test top-1")
+        if known is None:
+            test = self.dataset.test
+            known = top1(logits_of(teacher.logits, test, device=self.device), test.labels)
+            self.study.set_note("teacher's test top-1", known)
+        return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
+
+    def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist]) -> RunSummary:
+        """The summary, `front.json` and the report."""
+        front, notes = final_front(finalists, self.config.limits)
+        test_top1 = self.teacher_card(teacher).test_top1
+        summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes)
+        write_summary(summary, self.folder)
+        return summary
+
+
+def write_summary(summary: RunSummary, folder: RunFolder) -> None:
+    """`summary.json`, of which the report can be made again, `front.json` for the next program, `report.html`."""
+    with atomic_write(folder.summary) as aside:
+        aside.write_text(summary.to_json(), encoding="utf-8")
+    with atomic_write(folder.front) as aside:
+        aside.write_text(json.dumps(front_json(summary), indent=1), encoding="utf-8")
+    write_report(summary, folder.report)

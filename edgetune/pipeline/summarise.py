@@ -1,0 +1,135 @@
+"""What one search found, put together for the report and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import edgetune
+from edgetune import units
+from edgetune.config import Limits
+from edgetune.distill.teacher import Teacher
+from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.task import Task
+from edgetune.report import summary as report
+from edgetune.report.summary import Conditions, Convergence, Finalist, RunSummary, TrialPoint
+from edgetune.search.pareto import front, hypervolume_history
+from edgetune.search.study import Study
+from edgetune.search.trial import Trial
+
+BEYOND = 1.1
+"""The hypervolume's reference point lies this factor beyond the worst feasible trial."""
+
+
+def summarise(
+    task: Task,
+    study: Study,
+    folder: RunFolder,
+    teacher: Teacher,
+    teacher_test_top1: float,
+    trials: Sequence[Trial],
+    finalists: Sequence[Finalist],
+    notes: Sequence[str],
+) -> RunSummary:
+    """Everything the run folder's study knows, and the finalists."""
+    sample = task.predictor.predict(task.graph(trials[0].sample))
+    return RunSummary(
+        run=_run(task, study, folder, [*notes, *task.dataset.notes]),
+        data=_data(task),
+        teacher=_teacher(teacher, teacher_test_top1),
+        limits=_limits(task.config.limits),
+        conditions=Conditions.of(sample),
+        trials=_points(task, trials),
+        convergence=_convergence(task, trials),
+        finalists=tuple(finalists),
+        stages=tuple(report.Stage(name, seconds) for name, seconds in study.note("seconds", {}).items()),
+    )
+
+
+def _run(task: Task, study: Study, folder: RunFolder, notes: list[str]) -> report.Run:
+    config = task.config.model_dump(exclude={"limits"})
+    flat = {
+        f"{section}.{key}" if section else key: value
+        for section, values in [("", config), *((k, v) for k, v in config.items() if isinstance(v, dict))]
+        for key, value in values.items()
+        if value is not None and not isinstance(value, dict)
+    }
+    return report.Run(
+        name=folder.path.name,
+        version=edgetune.__version__,
+        started=datetime.fromtimestamp(study.created_at, UTC),
+        seed=task.config.seed,
+        command=study.settings["command"],
+        space=task.space.name,
+        strategy=study.settings["strategy"],
+        settings=flat,
+        notes=tuple(notes),
+    )
+
+
+def _data(task: Task) -> report.Data:
+    data = task.dataset
+    return report.Data(
+        name=data.name,
+        classes=data.classes,
+        channels=data.channels,
+        resolution=data.resolution,
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+        licence=data.licence,
+        content_hash=data.content_hash,
+        notes=data.notes,
+    )
+
+
+def _teacher(teacher: Teacher, test_top1: float) -> report.Teacher:
+    return report.Teacher(
+        name=teacher.name, test_top1=test_top1, macs=teacher.macs, parameters=teacher.parameters, note=teacher.licence
+    )
+
+
+def _limits(limits: Limits) -> report.Limits:
+    return report.Limits(
+        max_latency_ms=limits.latency and units.milliseconds(limits.latency, where="latency"),
+        max_size_bytes=limits.size and units.size(limits.size, where="size"),
+        max_memory_bytes=limits.memory and units.size(limits.memory, where="memory"),
+        min_top1=limits.accuracy and units.fraction(limits.accuracy, where="accuracy"),
+    )
+
+
+def _points(task: Task, trials: Sequence[Trial]) -> tuple[TrialPoint, ...]:
+    best = {trial.number for trial in front(task.problem, trials)}
+    return tuple(_point(trial, on_front=trial.number in best) for trial in trials)
+
+
+def _point(trial: Trial, *, on_front: bool) -> TrialPoint:
+    if trial.values is None:
+        return TrialPoint(number=trial.number, state="failed", feasible=False, error=trial.error)
+    values = trial.values
+    return TrialPoint(
+        number=trial.number,
+        state=trial.state,
+        validation_top1=values["top1"],
+        latency_ms=values["latency_ms"],
+        interval_ms=(values["latency_low_ms"], values["latency_high_ms"]),
+        macs=int(values["macs"]),
+        parameters=int(values["parameters"]),
+        size_bytes=int(values["size_bytes"]),
+        peak_memory_bytes=int(values["memory_bytes"]),
+        feasible=trial.state == "done",
+        on_front=on_front,
+    )
+
+
+def _convergence(task: Task, trials: Sequence[Trial]) -> Convergence:
+    done = [trial.values for trial in trials if trial.state == "done" and trial.values]
+    slowest = BEYOND * max(values["latency_ms"] for values in done)
+    worst = max(0.0, 1 - BEYOND * (1 - min(values["top1"] for values in done)))
+    history = hypervolume_history(task.problem, trials, (worst, slowest))
+    return Convergence(
+        reference_ms=slowest,
+        reference_top1=worst,
+        trials=tuple(trial.number for trial in trials),
+        hypervolume=tuple(history),
+    )

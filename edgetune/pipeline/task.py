@@ -1,0 +1,151 @@
+"""What one search is about: a configuration, its data and its board, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgetune import units
+from edgetune.config import SearchConfig
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.evaluate import accuracy, recalibrate
+from edgetune.distill.finalist import distil
+from edgetune.distill.loop import Progress, Recipe
+from edgetune.distill.losses import Distillation
+from edgetune.distill.supernet import train_supernet
+from edgetune.latency.from_architecture import graph_of
+from edgetune.latency.graph import Graph
+from edgetune.latency.predictor import Predictor
+from edgetune.nets.elastic import Supernet
+from edgetune.nets.network import Network
+from edgetune.search.objective import Objective
+from edgetune.search.problem import Problem
+from edgetune.space.architecture import Architecture
+from edgetune.space.mobile import MobileSpace, space_for
+from edgetune.space.parameters import Sample
+
+DISTILLATION_GAINS = 0.01
+"""How far below a limit on accuracy a trial with inherited weights may lie: full distillation gains about a point."""
+
+JUDGED_ON = 3_000
+"""Validation pictures a trial is judged on; the standard error of its top-1 is about half a point at 90 %."""
+CALIBRATED_ON = 1_000
+"""Training pictures that set a trial's BatchNorm statistics."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is searched for: a configuration, its data and its board."""
+
+    config: SearchConfig
+    dataset: Dataset
+    predictor: Predictor
+
+    @cached_property
+    def space(self) -> MobileSpace:
+        return space_for(self.dataset.resolution)
+
+    @cached_property
+    def distillation(self) -> Distillation:
+        return Distillation(self.config.distillation.temperature, self.config.distillation.teacher_weight)
+
+    @cached_property
+    def problem(self) -> Problem:
+        limits = self.config.limits
+        floor = limits.accuracy and units.fraction(limits.accuracy, where="accuracy") - DISTILLATION_GAINS
+        latency = limits.latency and units.milliseconds(limits.latency, where="latency")
+        size = limits.size and units.size(limits.size, where="size")
+        memory = limits.memory and units.size(limits.memory, where="memory")
+        objectives = (
+            Objective("top1", "maximize", limit=floor or None),
+            Objective("latency_ms", limit=latency, cheap=True, unit="ms"),
+            Objective("size_bytes", limit=size, cheap=True, unit="B", optimize=False),
+            Objective("memory_bytes", limit=memory, cheap=True, unit="B", optimize=False),
+        )
+        return Problem(self.space.space, objectives, cheap=self.cheap)
+
+    def architecture(self, sample: Sample) -> Architecture:
+        data = self.dataset
+        return self.space.architecture(
+            sample, channels=data.channels, resolution=data.resolution, classes=len(data.classes)
+        )
+
+    def graph(self, sample: Sample) -> Graph:
+        return graph_of(self.architecture(sample))
+
+    def cheap(self, sample: Sample) -> dict[str, float]:
+        """What is known of a network without training it."""
+        graph = self.graph(sample)
+        (latency,) = self.predictor.predict_many([graph])
+        low, high = latency.interval_ms
+        return {
+            "latency_ms": latency.latency_ms,
+            "latency_low_ms": low,
+            "latency_high_ms": high,
+            "size_bytes": graph.weight_bytes("fp32"),
+            "memory_bytes": graph.weight_bytes("fp32") + graph.peak_memory_bytes("fp32"),
+            "macs": graph.macs,
+            "parameters": graph.parameters,
+        }
+
+    def new_supernet(self) -> Supernet:
+        torch.manual_seed(self.config.seed)
+        largest = [self.architecture(self.space.largest(kind)) for kind in self.space.kinds]
+        return Supernet(largest, self.dataset.mean, self.dataset.std)
+
+    def train_supernet(
+        self,
+        supernet: Supernet,
+        teacher_logits: np.ndarray,
+        recipe: Recipe,
+        *,
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Trains all networks of the space at once, in place."""
+        train_supernet(
+            supernet,
+            largest=self.architecture(self.space.largest()),
+            smallest=self.architecture(self.space.smallest()),
+            draw=lambda rng: self.architecture(self.space.space.draw(rng)),
+            pictures=self.dataset.train,
+            teacher_logits=teacher_logits,
+            recipe=recipe,
+            distillation=self.distillation,
+            seed=self.config.seed,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+
+    def judge(self, network: Network) -> float:
+        """Validation top-1 of a network cut out of the supernet, once its BatchNorm is recalibrated."""
+        recalibrate(network, self.dataset.train.images[:CALIBRATED_ON])
+        validation = self.dataset.validation
+        return accuracy(network, Pictures(validation.images[:JUDGED_ON], validation.labels[:JUDGED_ON]), fast=True)
+
+    def distil(
+        self,
+        network: Network,
+        teacher_logits: np.ndarray,
+        recipe: Recipe,
+        *,
+        stage: str = "finalist",
+        checkpoint: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Trains one network in full, in place."""
+        distil(
+            network,
+            self.dataset.train,
+            teacher_logits,
+            recipe,
+            distillation=self.distillation,
+            seed=self.config.seed,
+            stage=stage,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
