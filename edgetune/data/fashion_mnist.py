@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import shutil
-import urllib.request
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgetune.data.debian import unpack_package
 from edgetune.data.decode import resize_square
+from edgetune.data.download import download
 from edgetune.data.source import Collection, ImageSource, Progress, Split
 from edgetune.errors import DataError
 from edgetune.files import atomic_write
@@ -119,5 +119,4 @@ def _from_debian(into: Path) -> None:
 
 def _download(into: Path) -> None:
     for name in SHA256:
-        with urllib.request.urlopen(URL + name, timeout=60) as answer, (into / name).open("wb") as file:
-            shutil.copyfileobj(answer, file)
+        download(URL + name, into / name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from edgetune.data.cifar10 import CIFAR10
 from edgetune.data.digits import Digits
 from edgetune.data.fashion_mnist import FashionMNIST
 from edgetune.data.folder import Folder
@@ -18,6 +19,7 @@ from edgetune.data.source import ImageSource, Progress
 from edgetune.errors import DataError, nearest
 
 NAMED: dict[str, Callable[[Path], ImageSource]] = {
+    "cifar10": CIFAR10,
     "digits": lambda cache: Digits(),
     "fashion-mnist": FashionMNIST,
 }
@@ -37,7 +39,7 @@ def load_dataset(
     Parameters
     ----------
     source
-        A named set (`fashion-mnist`, `digits`) or a folder that holds a folder of pictures a class.
+        A named set (`fashion-mnist`, `cifar10`, `digits`) or a folder that holds a folder of pictures a class.
     resolution
         Pixels a side; by default the set's own, and for a folder 32 where the median shorter side is at most 64,
         else 224.

@@ -3,10 +3,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import struct
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +27,13 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fashion_mnist, "PACKAGE_FOLDER", "nowhere")
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def server(tmp_path: Path, serve: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is served where the published files would be."""
     folder = tmp_path / "served"
     folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        monkeypatch.setattr(fashion_mnist, "URL", f"http://127.0.0.1:{http.server_address[1]}/")
-        yield folder
-        http.shutdown()
+    monkeypatch.setattr(fashion_mnist, "URL", serve(folder))
+    return folder
 
 
 def test_the_set_is_the_published_one(data_cache: Path) -> None:
