@@ -8,12 +8,13 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 
 from edgetune.data.decode import GREY_MODES, UnreadablePicture, decode, open_picture
 from edgetune.data.source import Collection, ImageSource, Progress, Split
@@ -28,6 +29,7 @@ SPLIT_FOLDERS = {
 }
 SMALL_SIDE = 64
 SMALL_RESOLUTION, USUAL_RESOLUTION = 32, 224
+AHEAD = 256
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -69,7 +71,8 @@ class Folder(ImageSource):
         self.root = root
         self.name = root.resolve().name
         self.classes, self.files = list_files(root)
-        self.looks = in_threads(look, [file.path for file in self.files], progress, "looking through pictures")
+        paths = [file.path for file in self.files]
+        self.looks = list(in_threads(look, paths, progress, "looking through pictures"))
         readable = [seen for seen in self.looks if seen.fault is None]
         if not readable:
             raise DataError(
@@ -78,47 +81,55 @@ class Folder(ImageSource):
         self.channels = 1 if all(seen.grey for seen in readable) else 3
         small = median(seen.shorter_side for seen in readable) <= SMALL_SIDE
         self.native_resolution = SMALL_RESOLUTION if small else USUAL_RESOLUTION
-        contents = [f"{path}\0{seen.sha256}" for path, seen in zip(self._names(), self.looks, strict=True)]
-        self.fingerprint = hashlib.sha256("\n".join(contents).encode("utf-8", "surrogateescape")).hexdigest()
-
-    def _names(self) -> list[str]:
-        return [str(file.path.relative_to(self.root)) for file in self.files]
+        contents = hashlib.sha256()
+        for file, seen in zip(self.files, self.looks, strict=True):
+            contents.update(os.fsencode(file.path.relative_to(root)) + b"\0" + seen.sha256.encode() + b"\0")
+        self.fingerprint = contents.hexdigest()
 
     def read(self, resolution: int, scratch: Path, progress: Progress | None) -> Collection:
         faults = [seen.fault for seen in self.looks]
         rows = [row for row, fault in enumerate(faults) if fault is None]
-        shape = (len(rows), resolution, resolution, self.channels)
-        images = open_memmap(scratch / "decoded.npy", "w+", np.uint8, shape)
-
-        def decode_into(place: int) -> str | None:
-            try:
-                images[place] = decode(self.files[rows[place]].path.read_bytes(), resolution, self.channels)
-            except (UnreadablePicture, OSError) as error:
-                return str(error)
-            return None
-
-        for row, fault in zip(
-            rows, in_threads(decode_into, range(len(rows)), progress, "decoding pictures"), strict=True
-        ):
-            faults[row] = fault
-        whole = [place for place, row in enumerate(rows) if faults[row] is None]
-        for to, place in enumerate(whole):  # closes the gaps that broken pictures leave
-            if to != place:
-                images[to] = images[place]
-        found = [self.files[rows[place]] for place in whole]
+        decoded = in_threads(partial(self._decode, resolution), rows, progress, "decoding pictures")
+        found: list[PictureFile] = []
+        with (scratch / "decoded").open("wb") as file:  # written in order: a full disk is an error, not a crash
+            for row, picture in zip(rows, decoded, strict=True):
+                if isinstance(picture, str):
+                    faults[row] = picture
+                else:
+                    file.write(picture.tobytes())
+                    found.append(self.files[row])
+        if not found:
+            raise DataError("none of its pictures can be decoded", where=self.root, mend="give whole pictures")
+        shape = (len(found), resolution, resolution, self.channels)
         return Collection(
-            images[: len(found)],
+            np.memmap(scratch / "decoded", np.uint8, "r", shape=shape),
             np.array([file.label for file in found], np.int64),
             np.array([file.given for file in found], np.int8),
             self._notes(faults),
         )
 
+    def _decode(self, resolution: int, row: int) -> NDArray[np.uint8] | str:
+        """The pixels of a file, or what is wrong with it."""
+        try:
+            return decode(self.files[row].path.read_bytes(), resolution, self.channels)
+        except (UnreadablePicture, OSError) as error:
+            return str(error)
+
     def _notes(self, faults: Sequence[str | None]) -> tuple[str, ...]:
-        bad = [f"{name} ({fault})" for name, fault in zip(self._names(), faults, strict=True) if fault is not None]
+        bad = [
+            f"{printable(file.path.relative_to(self.root))} ({fault})"
+            for file, fault in zip(self.files, faults, strict=True)
+            if fault is not None
+        ]
         if not bad:
             return ()
         examples = ", ".join(bad[:3]) + (", …" if len(bad) > 3 else "")
         return (f"{len(bad)} of {len(faults)} files could not be read as pictures and were skipped: {examples}",)
+
+
+def printable(path: Path) -> str:
+    """The path with what is not UTF-8 in it replaced."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def list_files(root: Path) -> tuple[tuple[str, ...], list[PictureFile]]:
@@ -178,12 +189,10 @@ def look(path: Path) -> Look:
     return Look(digest, min(image.size), image.mode in GREY_MODES)
 
 
-def in_threads(function: Callable[[T], R], items: Sequence[T], progress: Progress | None, what: str) -> list[R]:
-    """`[function(item) for item in items]` on all cores; Pillow decodes, resizes and hashes outside the GIL."""
-    results: list[R] = []
-    report = progress or (lambda what, done, total: None)
+def in_threads(function: Callable[[T], R], items: Sequence[T], progress: Progress | None, what: str) -> Iterator[R]:
+    """`map(function, items)` on all cores, a few items ahead; Pillow decodes, resizes and hashes outside the GIL."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(items), 256):  # in parts, so that Ctrl-C waits for few
-            results += pool.map(function, items[start : start + 256])
-            report(what, len(results), len(items))
-    return results
+        for start in range(0, len(items), AHEAD):
+            yield from pool.map(function, items[start : start + AHEAD])
+            if progress:
+                progress(what, min(start + AHEAD, len(items)), len(items))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from edgetune.data.pictures import Dataset, Pictures
@@ -37,10 +37,7 @@ def prepare(source: ImageSource, resolution: int, seed: int, entry: Path, progre
         splits = split(found.labels, found.given, digests[:, 0], source.classes, seed)
         order = np.concatenate([splits.train, splits.validation, splits.test])
 
-        images = open_memmap(folder / "images.npy", "w+", np.uint8, (len(order), *found.images.shape[1:]))
-        for start in range(0, len(order), ROWS):
-            images[start : start + ROWS] = found.images[order[start : start + ROWS]]
-        images.flush()
+        images = save_rows(folder / "images.npy", found.images, order)
         labels = found.labels[order]
         np.save(folder / "labels.npy", labels)
         mean, std = channel_statistics(images[: len(splits.train)])
@@ -61,6 +58,16 @@ def prepare(source: ImageSource, resolution: int, seed: int, entry: Path, progre
         for file in scratch.iterdir():
             file.unlink()
         scratch.rmdir()
+
+
+def save_rows(path: Path, images: NDArray[np.uint8], order: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Writes `images[order]` a few rows at a time, and maps what was written."""
+    shape = (len(order), *images.shape[1:])
+    with path.open("wb") as file:
+        write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for start in range(0, len(order), ROWS):
+            file.write(images[order[start : start + ROWS]].tobytes())
+    return np.load(path, mmap_mode="r")
 
 
 def open_prepared(entry: Path) -> Dataset:

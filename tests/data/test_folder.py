@@ -64,6 +64,13 @@ def test_untidy_folders_lose_only_what_is_broken(animals: Path, tmp_path: Path) 
     assert note.endswith(", …")
 
 
+def test_names_that_are_not_utf8_can_be_printed(animals: Path, tmp_path: Path) -> None:
+    (animals / "cat" / os.fsdecode(b"caf\xe9.png")).write_text("not a picture")
+    (note,) = load_dataset(str(animals), cache=tmp_path / "cache").notes
+    assert "cat/caf\ufffd.png (not a picture)" in note
+    assert note.encode()
+
+
 def test_links_to_other_places_are_followed(animals: Path, tmp_path: Path) -> None:
     save_pictures(tmp_path / "elsewhere", 5)
     (animals / "bird").symlink_to(tmp_path / "elsewhere")
@@ -146,6 +153,12 @@ def test_bad_folders(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=what):
             load_dataset(str(folder), cache=cache)
+    for name in ("a", "b"):  # headers that are whole
+        save_pictures(broken / name, 1)
+        data = (broken / name / "0.png").read_bytes()
+        (broken / name / "0.png").write_bytes(data[:200])
+    with pytest.raises(DataError, match="none of its pictures can be decoded"):
+        load_dataset(str(broken), cache=cache)
     save_pictures(one / "dog", 1)
     with pytest.raises(DataError, match="class 'dog' has 1 usable"):
         load_dataset(str(one), cache=cache)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,30 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     load_dataset("digits", cache=tmp_path)
     assert sorted(file.name for file in entry(tmp_path).iterdir()) == ["dataset.json", "images.npy", "labels.npy"]
     assert len(list((tmp_path / "prepared").iterdir())) == 1
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    code = f"""
+from edgetune.data.load import load_dataset
+from edgetune.errors import StorageError
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+try:
+    load_dataset("digits", resolution=32, cache=Path({str(tmp_path)!r}))
+except StorageError as error:
+    print(error)
+print(list(Path({str(tmp_path)!r}, "prepared").iterdir()))
+"""
+    small_disk = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mounted = f"mount -t tmpfs -o size=300k tmpfs {shlex.quote(str(tmp_path))}"
+    if subprocess.run([*small_disk, mounted], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    command = [*small_disk, f"{mounted} && exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "no room left on the disk" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_channel_statistics_are_numpys() -> None:
