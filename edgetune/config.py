@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from edgetune import units
 from edgetune.errors import ConfigError, nearest
@@ -31,6 +40,22 @@ class Limits(Section):
     size: Bytes | None = None
     memory: Bytes | None = None
     accuracy: Accuracy | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        return None if self.latency is None else units.milliseconds(self.latency, where="limits.latency")
+
+    @property
+    def size_bytes(self) -> int | None:
+        return None if self.size is None else units.size(self.size, where="limits.size")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        return None if self.memory is None else units.size(self.memory, where="limits.memory")
+
+    @property
+    def top1(self) -> float | None:
+        return None if self.accuracy is None else units.fraction(self.accuracy, where="limits.accuracy")
 
 
 class Training(Section):

@@ -70,7 +70,9 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError("no room left on the disk", where=path, mend="free some, or choose another folder") from error
+            raise StorageError(
+                "no room left on the disk", where=path, mend="free some, or choose another folder"
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError("may not write here", where=path, mend="choose a folder of your own") from error
         raise

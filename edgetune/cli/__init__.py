@@ -6,8 +6,13 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from edgetune.cli import devices, export, predict, report, search
+from edgetune.cli import devices
+from edgetune.cli.export import export
+from edgetune.cli.predict import predict
+from edgetune.cli.report import report
+from edgetune.cli.search import search
 from edgetune.errors import EdgetuneError
 
 app = typer.Typer(
@@ -18,10 +23,8 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-app.command("search")(search.search)
-app.command("predict")(predict.predict)
-app.command("export")(export.export)
-app.command("report")(report.report)
+for command in (search, predict, export, report):
+    app.command()(command)
 app.add_typer(devices.app, name="devices")
 
 
@@ -39,11 +42,5 @@ def main() -> None:
     try:
         app()
     except EdgetuneError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -52,7 +52,17 @@ def show(name: str, json: Json = False) -> None:
     sheet = device["sheet"]
     print(f"{device['title']}: {sheet['soc']}, {device['cores']} at {device['cpu_mhz']} MHz, {sheet['memory']['kind']}")
     print(f"default: {sheet['default_runtime']}, {sheet['default_threads']} threads; latencies are {device['kind']}\n")
-    columns = ["runtime", "precision", "threads", "MHz", "networks", "left out", "error (MAPE)", "within ±10 %", "in the 90 % interval"]
+    columns = [
+        "runtime",
+        "precision",
+        "threads",
+        "MHz",
+        "networks",
+        "left out",
+        "error (MAPE)",
+        "within ±10 %",
+        "in the 90 % interval",
+    ]
     print_table("Fitted on measurements of the board", columns, _quality_rows(device["models"]))
     for what, source in device["sources"].items():
         print(f"{what}: {source}")
@@ -61,7 +71,12 @@ def show(name: str, json: Json = False) -> None:
 def _quality_rows(models: list[dict[str, Any]]) -> list[list[str]]:
     rows = []
     for model in models:
-        head = [f"{model['runtime']} {model['version']}", model["precision"], str(model["threads"]), str(model["cpu_mhz"])]
+        head = [
+            f"{model['runtime']} {model['version']}",
+            model["precision"],
+            str(model["threads"]),
+            str(model["cpu_mhz"]),
+        ]
         for left_out, errors in model["errors"].items():
             figures = [f"{errors[key]:.1f} %" for key in ("mape_pct", "within_10_pct", "coverage_pct")]
             rows.append([*head, str(errors["networks"]), left_out, *figures])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgetune.cli.output import ProgressBars, print_json, print_table
+from edgetune.cli.output import print_json, print_table, progress_reporter
 
 
 def export(
@@ -18,7 +18,7 @@ def export(
     """Make the bundle of one trial: distil it in full if that was not done, export and check it."""
     from edgetune.pipeline.search import resume
 
-    with ProgressBars() as bars:
+    with progress_reporter() as bars:
         bundle = resume(run, bars).export(trial)
     if json:
         print_json(bundle.card.model_dump(mode="json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -36,6 +37,36 @@ class Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.3g}/s" if speed < 100 else f"{speed:,.0f}/s")
+
+
+LOGGED_EVERY = 10.0  # seconds
+
+
+class ProgressLines(Reporter):
+    """For a log: a line on standard error every few seconds and at the end of a stage."""
+
+    def __init__(self) -> None:
+        self.logged_at = 0.0
+
+    def __enter__(self) -> ProgressLines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total or now - self.logged_at > LOGGED_EVERY:
+            self.logged_at = now
+            self.say(f"{stage}: {min(done, total):,} of {total:,}")
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def progress_reporter() -> ProgressBars | ProgressLines:
+    """What suits standard error: bars on a terminal, lines in a log."""
+    return ProgressBars() if sys.stderr.isatty() else ProgressLines()
 
 
 class ProgressBars(Reporter):

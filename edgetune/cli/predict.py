@@ -34,7 +34,14 @@ def predict(
         for warning in prediction.warnings:
             print(f"  note: {warning}")
         rows = [
-            [kernel.name, kernel.kind, "×".join(map(str, kernel.output)), f"{kernel.macs / 1e6:.2f} M", f"{kernel.latency_ms:.3f}", f"{kernel.share:.1%}"]
+            [
+                kernel.name,
+                kernel.kind,
+                "×".join(map(str, kernel.output)),
+                f"{kernel.macs / 1e6:.2f} M",
+                f"{kernel.latency_ms:.3f}",
+                f"{kernel.share:.1%}",
+            ]
             for kernel in prediction.costliest(COSTLIEST)
         ]
         print_table("", ["costliest kernels", "kind", "output", "MACs", f"ms ({prediction.kind})", "share"], rows)

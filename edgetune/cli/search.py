@@ -33,15 +33,17 @@ def search(
         str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [150]", rich_help_panel=TRAINING)] = None,
-    finalists: Annotated[int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)] = None,
+    finalists: Annotated[
+        int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)
+    config: Annotated[Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder. [runs/DATA-DEVICE-N]", rich_help_panel=FILES)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder. [runs/DATA-DEVICE-N]", rich_help_panel=FILES)] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with a run that was stopped.", rich_help_panel=FILES)
     ] = None,
@@ -66,7 +68,7 @@ def search(
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
     }
     from edgetune.cli.front_table import print_front
-    from edgetune.cli.output import ProgressBars, print_json
+    from edgetune.cli.output import print_json, progress_reporter
     from edgetune.config import read_config
     from edgetune.errors import ConfigError
 
@@ -74,15 +76,22 @@ def search(
         given = [config, out, *overrides.pop("limits").values(), *overrides.values()]
         if any(value is not None for value in given):
             raise ConfigError(
-                "a run goes on with the settings it was started with", where="--resume", mend="leave the other flags out"
+                "a run goes on with the settings it was started with",
+                where="--resume",
+                mend="leave the other flags out",
             )
     settings = read_config(config, {} if resume else overrides)
 
-    from edgetune.pipeline.search import resume as go_on, start
+    from edgetune.pipeline.search import resume as go_on
+    from edgetune.pipeline.search import start
     from edgetune.report.front import front_json
 
-    with ProgressBars() as bars:
-        run = go_on(resume, bars) if resume else start(settings, out, bars, command=shlex.join(["edgetune", *sys.argv[1:]]))
+    with progress_reporter() as bars:
+        run = (
+            go_on(resume, bars)
+            if resume
+            else start(settings, out, bars, command=shlex.join(["edgetune", *sys.argv[1:]]))
+        )
         bars.say(f"run folder: {run.folder.path}")
         try:
             summary = run.finish()

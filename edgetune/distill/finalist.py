@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.evaluate import recalibrate
-from edgetune.distill.losses import Distillation
 from edgetune.distill.loop import Batch, Progress, Recipe, train
-from edgetune.distill.precision import mixed_precision
+from edgetune.distill.losses import Distillation
+from edgetune.distill.precision import mixed_precision, place
 from edgetune.nets.network import Network
 
 CALIBRATED_ON = 5_000
@@ -33,7 +32,7 @@ def distil(
     progress: Progress | None = None,
 ) -> None:
     """Trains `network`, which starts from the supernet's weights, in place."""
-    network.to(memory_format=torch.channels_last)
+    place(network, next(network.parameters()).device)
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         assert batch.teacher_logits is not None

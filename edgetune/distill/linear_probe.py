@@ -26,8 +26,7 @@ def fit_classifier(teacher: TorchTeacher, pictures: Pictures, *, progress: Progr
     probe = LogisticRegression(C=0.01, max_iter=200).fit(scaler.transform(features), pictures.labels[:count])
     weight = probe.coef_ / scaler.scale_
     bias = probe.intercept_ - weight @ scaler.mean_
-    classifier = teacher.module.classifier
-    assert isinstance(classifier, nn.Linear)
+    classifier = _classifier(teacher)
     with torch.no_grad():
         rows = torch.from_numpy(probe.classes_)  # a class may have no picture among these
         classifier.bias.fill_(float(bias.min()) - 10)
@@ -43,7 +42,7 @@ def _features(teacher: TorchTeacher, images: np.ndarray, progress: Progress | No
         caught.append(inputs[0].float().cpu().numpy())
 
     device = next(teacher.module.parameters()).device
-    handle = teacher.module.classifier.register_forward_pre_hook(catch)  # type: ignore[operator]
+    handle = _classifier(teacher).register_forward_pre_hook(catch)
     try:
         for start in range(0, len(images), BATCH):
             with mixed_precision(device):
@@ -53,3 +52,9 @@ def _features(teacher: TorchTeacher, images: np.ndarray, progress: Progress | No
     finally:
         handle.remove()
     return np.concatenate(caught)
+
+
+def _classifier(teacher: TorchTeacher) -> nn.Linear:
+    layer = teacher.module.classifier
+    assert isinstance(layer, nn.Linear)
+    return layer

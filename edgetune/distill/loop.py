@@ -42,7 +42,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Batch:
-    """Augmented pictures (N, C, H, W) float32 raw pixels, labels (N,), and what the teacher says of them (N, classes)."""
+    """Augmented pictures, float32 raw pixels (N, C, H, W), labels (N,), the teacher's logits (N, classes)."""
 
     pixels: Tensor
     labels: Tensor
@@ -115,7 +115,11 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, o
 
 
 def _batches(
-    pictures: Pictures, teacher_logits: np.ndarray | None, recipe: Recipe, generator: torch.Generator, device: torch.device
+    pictures: Pictures,
+    teacher_logits: np.ndarray | None,
+    recipe: Recipe,
+    generator: torch.Generator,
+    device: torch.device,
 ) -> Iterator[Batch]:
     order = torch.randperm(len(pictures.labels), generator=generator).numpy()
     whole = max(1, len(order) // recipe.batch_size)

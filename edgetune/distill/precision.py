@@ -6,12 +6,17 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def best_device() -> torch.device:
     """The GPU when there is one, else the processor."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def place(module: nn.Module, device: torch.device) -> None:
+    """Moves a module, channels last in memory, which convolutions are fastest in."""
+    module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[None]:

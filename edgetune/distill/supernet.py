@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from edgetune.data.pictures import Pictures
-from edgetune.distill.losses import Distillation, logit_distillation
 from edgetune.distill.loop import Batch, Progress, Recipe, train
+from edgetune.distill.losses import Distillation, logit_distillation
 from edgetune.distill.precision import mixed_precision
 from edgetune.nets.elastic import Supernet
 from edgetune.space.architecture import Architecture

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from edgetune.distill.precision import place
 from edgetune.errors import TeacherError
 
 
@@ -89,7 +90,7 @@ class TorchTeacher(Teacher):
 
     def to(self, device: torch.device) -> Self:
         """Moves the module, channels last in memory."""
-        self.module.to(device, memory_format=torch.channels_last)
+        place(self.module, device)
         return self
 
     @torch.no_grad()

@@ -97,4 +97,13 @@ def fit_teacher(
             logits = teacher.module(pixels)
         yield nn.functional.cross_entropy(logits.float(), batch.labels)
 
-    train(teacher.module, losses, dataset.train, recipe, seed=seed, stage="teacher", checkpoint=checkpoint, progress=progress)
+    train(
+        teacher.module,
+        losses,
+        dataset.train,
+        recipe,
+        seed=seed,
+        stage="teacher",
+        checkpoint=checkpoint,
+        progress=progress,
+    )

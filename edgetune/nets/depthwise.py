@@ -66,7 +66,9 @@ def _weight_gradient(output: Tensor, x: Tensor, weight: Tensor, stride: int) -> 
     return torch.cat(rows, 2)[:, :, :kernel, :kernel]
 
 
-def _backward(output: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, wanted: tuple[bool, bool]) -> Tensor:
+def _backward(
+    output: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, wanted: tuple[bool, bool]
+) -> Tensor:
     """The gradient of the input or of the weight by torch's own primitive."""
     gradients = torch.ops.aten.convolution_backward(
         output, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [*wanted, False]

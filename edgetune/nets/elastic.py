@@ -30,6 +30,9 @@ class Supernet(nn.Module):
         Per channel, on the 0…1 scale.
     """
 
+    pixel_mean: Tensor
+    pixel_scale: Tensor
+
     def __init__(self, largest: Iterable[Architecture], mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.mean, self.std = mean, std

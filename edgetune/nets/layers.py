@@ -45,7 +45,9 @@ def activation(name: Activation | None) -> nn.Module:
     return {None: nn.Identity, "relu": nn.ReLU, "hswish": nn.Hardswish}[name]()
 
 
-def conv_bn(in_width: int, out_width: int, kernel: int, *, stride: int = 1, act: Activation | None = None) -> nn.Sequential:
+def conv_bn(
+    in_width: int, out_width: int, kernel: int, *, stride: int = 1, act: Activation | None = None
+) -> nn.Sequential:
     """Convolution with "same" padding, BatchNorm, activation."""
     conv = nn.Conv2d(in_width, out_width, kernel, stride, kernel // 2, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out_width), activation(act))

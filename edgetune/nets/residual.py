@@ -27,7 +27,14 @@ class ResidualNetwork(nn.Module):
     """
 
     def __init__(
-        self, *, channels: int, resolution: int, classes: int, width: int, mean: tuple[float, ...], std: tuple[float, ...]
+        self,
+        *,
+        channels: int,
+        resolution: int,
+        classes: int,
+        width: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
     ) -> None:
         super().__init__()
         halvings = max(0, math.ceil(math.log2(resolution / 32)))

@@ -12,7 +12,6 @@ import torch
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
-from edgetune.distill.finalist import distil
 from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import to_pixels
 from edgetune.distill.teacher import Teacher
@@ -38,9 +37,11 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     logits = np.zeros((len(pictures), len(task.dataset.classes)), dtype=np.float32)
     teacher, teacher_epoch = given, 0.0
     if teacher is None:
-        initial = task.config.init_teacher
-        teacher = new_teacher(task.dataset, initial and Path(initial), seed=0, device=device)
-        teacher_epoch = _epoch(lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher, pictures)
+        initial = Path(task.config.init_teacher) if task.config.init_teacher else None
+        teacher = new_teacher(task.dataset, initial, seed=0, device=device)
+        teacher_epoch = _epoch(
+            lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher, pictures
+        )
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
     few = Pictures(pictures.images[:PICTURES], pictures.labels[:PICTURES])

@@ -59,21 +59,20 @@ def bundle_network(
     """
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        artefacts, omitted = [_onnx(task, distilled, work)], []
-        for make in (_int8, _tvm):
-            made = make(task, distilled, work)
-            (omitted if isinstance(made, cards.Omission) else artefacts).append(made)
+        made = [make(task, distilled, work) for make in (_onnx, _int8, _tvm)]
+        artefacts = [result for result in made if isinstance(result, cards.Artefact)]
+        omitted = [result for result in made if isinstance(result, cards.Omission)]
         card = _card(task, distilled, teacher, artefacts, omitted, provenance)
         return write_bundle(folder, card, {artefact.file: work / artefact.file for artefact in artefacts})
 
 
-def _onnx(task: Task, distilled: Distilled, work: Path) -> cards.Artefact:
+def _onnx(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
     data, path = task.dataset, work / "model.onnx"
     metadata = {"labels": "\n".join(data.classes), "input": "raw pixels, 0 to 255", "network": distilled.name}
     export_onnx(distilled.network, path, channels=data.channels, resolution=data.resolution, metadata=metadata)
     logits = host.logits_of(path, _pixels(data.validation, CHECKED_ON))
-    agreement = compare_logits(_expected(task, distilled), logits).require(path.name)
-    check = cards.CheckedOn(where=f"this host, onnxruntime {version('onnxruntime')}", agreement=agreement)
+    check = _check(task, distilled, logits, f"this host, onnxruntime {version('onnxruntime')}")
+    check.agreement.require(path.name)
     return cards.Artefact(format="onnx", file=path.name, test_top1=distilled.test_top1, checks=(check,))
 
 
@@ -90,7 +89,7 @@ def _int8(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | card
     if speed.speedup <= 1:
         return cards.Omission(format="int8", reason=spoken)
     logits = host.logits_of(path, _pixels(data.validation, CHECKED_ON))
-    check = cards.CheckedOn(where=f"this host, onnxruntime {version('onnxruntime')}", agreement=compare_logits(_expected(task, distilled), logits))
+    check = _check(task, distilled, logits, f"this host, onnxruntime {version('onnxruntime')}")
     return cards.Artefact(format="int8", file=path.name, test_top1=_top1_of(path, test), checks=(check,), note=spoken)
 
 
@@ -103,8 +102,8 @@ def _tvm(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards
     except MissingDependencyError as error:
         return cards.Omission(format="tvm", reason=str(error))
     logits = tvm_logits_of(twin, _pixels(task.dataset.validation, CHECKED_ON))
-    agreement = compare_logits(_expected(task, distilled), logits).require(path.name)
-    check = cards.CheckedOn(where=f"this host, the same module compiled for it, TVM {version('apache-tvm')}", agreement=agreement)
+    check = _check(task, distilled, logits, f"this host, the same module compiled for it, TVM {version('apache-tvm')}")
+    check.agreement.require(path.name)
     return cards.Artefact(
         format="tvm",
         file=path.name,
@@ -198,8 +197,11 @@ def _pixels(pictures: Pictures, count: int) -> np.ndarray:
     return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def _expected(task: Task, distilled: Distilled) -> np.ndarray:
-    return logits_of(distilled.network, _first(task.dataset.validation, CHECKED_ON), device=torch.device("cpu"))
+def _check(task: Task, distilled: Distilled, logits: np.ndarray, where: str) -> cards.CheckedOn:
+    """An artefact's logits for the first validation pictures beside torch's."""
+    pictures = _first(task.dataset.validation, CHECKED_ON)
+    expected = logits_of(distilled.network, pictures, device=torch.device("cpu"))
+    return cards.CheckedOn(where=where, agreement=compare_logits(expected, logits))
 
 
 def _top1_of(model: Path, pictures: Pictures) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgetune import units
 from edgetune.config import Limits
 from edgetune.errors import InfeasibleError
 from edgetune.report.summary import Finalist
@@ -23,12 +22,12 @@ def final_front(finalists: Sequence[Finalist], limits: Limits) -> tuple[list[Fin
     InfeasibleError
         None holds the limit on accuracy.
     """
-    floor = units.fraction(limits.accuracy, where="accuracy") if limits.accuracy else 0.0
+    floor = limits.top1 or 0.0
     holding = [finalist for finalist in finalists if finalist.validation_top1 >= floor]
     if not holding:
         best = max(finalists, key=lambda finalist: finalist.validation_top1)
         raise InfeasibleError(
-            f"no finalist reaches {floor:.1%} validation top-1; the nearest, {best.name}, has {best.validation_top1:.1%}",
+            f"no finalist reaches {floor:.1%} validation top-1; the nearest, {best.name}, {best.validation_top1:.1%}",
             where="--min-accuracy",
             mend="lower it, raise the limit on latency, or train longer",
         )

@@ -74,7 +74,7 @@ def search(*, out: str | Path | None = None, reporter: Reporter | None = None, *
     EdgetuneError
         See :func:`start`.
     """
-    return start(read_config(None, settings), out and Path(out), reporter or Reporter()).finish()
+    return start(read_config(None, settings), None if out is None else Path(out), reporter or Reporter()).finish()
 
 
 def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command: str = "") -> SearchRun:
@@ -83,8 +83,8 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     Raises
     ------
     EdgetuneError
-        An unknown device, unusable data, a teacher of other classes, limits that nothing can hold, a folder that exists.
-        Nothing has been written then.
+        An unknown device, unusable data, a teacher of other classes, limits that nothing can hold, a folder that
+        exists. Nothing has been written then.
     """
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")

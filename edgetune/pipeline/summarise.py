@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import edgetune
-from edgetune import units
-from edgetune.config import Limits
 from edgetune.distill.teacher import Teacher
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
@@ -32,13 +30,14 @@ def summarise(
     notes: Sequence[str],
 ) -> RunSummary:
     """Everything the run folder's study knows, and the finalists."""
-    sample = task.predictor.predict(task.graph(trials[0].sample))
+    limits = task.config.limits
+    example = task.predictor.predict(task.graph(trials[0].sample))
     return RunSummary(
         run=_run(task, study, folder, [*notes, *task.dataset.notes]),
         data=_data(task),
         teacher=_teacher(teacher, teacher_test_top1),
-        limits=_limits(task.config.limits),
-        conditions=Conditions.of(sample),
+        limits=report.Limits(limits.latency_ms, limits.size_bytes, limits.memory_bytes, limits.top1),
+        conditions=Conditions.of(example),
         trials=_points(task, trials),
         convergence=_convergence(task, trials),
         finalists=tuple(finalists),
@@ -86,15 +85,6 @@ def _data(task: Task) -> report.Data:
 def _teacher(teacher: Teacher, test_top1: float) -> report.Teacher:
     return report.Teacher(
         name=teacher.name, test_top1=test_top1, macs=teacher.macs, parameters=teacher.parameters, note=teacher.licence
-    )
-
-
-def _limits(limits: Limits) -> report.Limits:
-    return report.Limits(
-        max_latency_ms=limits.latency and units.milliseconds(limits.latency, where="latency"),
-        max_size_bytes=limits.size and units.size(limits.size, where="size"),
-        max_memory_bytes=limits.memory and units.size(limits.memory, where="memory"),
-        min_top1=limits.accuracy and units.fraction(limits.accuracy, where="accuracy"),
     )
 
 

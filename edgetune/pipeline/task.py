@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgetune import units
 from edgetune.config import SearchConfig
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
@@ -56,15 +55,12 @@ class Task:
     @cached_property
     def problem(self) -> Problem:
         limits = self.config.limits
-        floor = limits.accuracy and units.fraction(limits.accuracy, where="accuracy") - DISTILLATION_GAINS
-        latency = limits.latency and units.milliseconds(limits.latency, where="latency")
-        size = limits.size and units.size(limits.size, where="size")
-        memory = limits.memory and units.size(limits.memory, where="memory")
+        floor = None if limits.top1 is None else limits.top1 - DISTILLATION_GAINS
         objectives = (
-            Objective("top1", "maximize", limit=floor or None),
-            Objective("latency_ms", limit=latency, cheap=True, unit="ms"),
-            Objective("size_bytes", limit=size, cheap=True, unit="B", optimize=False),
-            Objective("memory_bytes", limit=memory, cheap=True, unit="B", optimize=False),
+            Objective("top1", "maximize", limit=floor),
+            Objective("latency_ms", limit=limits.latency_ms, cheap=True, unit="ms"),
+            Objective("size_bytes", limit=limits.size_bytes, cheap=True, unit="B", optimize=False),
+            Objective("memory_bytes", limit=limits.memory_bytes, cheap=True, unit="B", optimize=False),
         )
         return Problem(self.space.space, objectives, cheap=self.cheap)
 

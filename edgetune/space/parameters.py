@@ -156,7 +156,8 @@ class Space:
                 raise SpaceError(f"no value for {parameter.label!r}", where=self.name, mend="give one")
             value = values[parameter.label]
             if not parameter.holds(value):
-                raise SpaceError(f"{value!r} is not a value of {parameter.label!r}", where=self.name, mend=f"it takes {parameter}")
+                mend = f"it takes {parameter}"
+                raise SpaceError(f"{value!r} is not a value of {parameter.label!r}", where=self.name, mend=mend)
             chosen[parameter.label] = value
         return Sample(chosen)
 
