@@ -1,5 +1,6 @@
-"""Fits a board's models to its measurements and writes `model.json` beside them.
+"""Fits boards' models to their measurements and writes `model.json` beside them.
 
+python tools/fit_profile.py            # every board
 python tools/fit_profile.py rpi4
 """
 
@@ -7,15 +8,20 @@ from __future__ import annotations
 
 import sys
 
-from edgetune.device.profile import load_profile
+from edgetune.device.profile import list_profiles, load_profile
 from edgetune.latency.fit import fit_profile
 from edgetune.latency.fitted import write_fitted
+from edgetune.latency.known import known_settings
 from edgetune.latency.measurements import read_measurements
+from edgetune.latency.transfer import Known
 
 
-def main(name: str) -> None:
+def main(name: str, known: list[Known]) -> None:
     profile = load_profile(name)
-    models = fit_profile(profile, read_measurements(profile.folder / "measurements.csv"))
+    path = profile.folder / "measurements.csv"
+    if not path.exists():
+        return
+    models = fit_profile(profile, read_measurements(path), [k for k in known if k.device != name])
     write_fitted(profile.folder / "model.json", name, models)
     for model in models:
         told = ", ".join(
@@ -23,9 +29,13 @@ def main(name: str) -> None:
             f"coverage {e.coverage_pct:.0f} %"
             for split, e in model.errors.items()
         )
-        print(f"{model.setting.label}: {told}, quantile {model.quantile:.2f}")
+        print(
+            f"{name} {model.setting.label} ({model.measured.networks}): {told}, quantile {model.quantile:.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        main(name)
+    everything = known_settings()
+    for name in sys.argv[1:] or list_profiles():
+        main(name, everything)

@@ -26,6 +26,7 @@ PRIOR: dict[str, tuple[float, float]] = {
     "pointwise.read": (1.0, 1.0),  # packing the activations
     "pointwise.write": (1.0, 1.0),
     "conv.macs": (1.5, 1.0),
+    "conv3.macs": (1.0, 1.0),  # 3×3, stride 1, at least 8 channels: may run as Winograd's
     "conv.patches": (1.0, 1.0),  # im2col
     "conv.write": (1.0, 1.0),
     "weights": (1.0, 1.0),  # of convolutions on more than one pixel
@@ -100,9 +101,10 @@ def kernel_features(kernel: Kernel, machine: Machine) -> list[tuple[str, float]]
             ("activations.far", far(k.read + k.written)),
         ]
     elif k.kind == "conv":
+        winograd = k.kernel == (3, 3) and k.stride == (1, 1) and k.groups == 1 and k.input[0] >= 8
         parts = [
             ("gemm.call", m.call_ms),
-            ("conv.macs", k.macs / m.macs_per_ms),
+            ("conv3.macs" if winograd else "conv.macs", k.macs / m.macs_per_ms),
             ("conv.patches", pixels * k.kernel[0] * k.kernel[1] * k.input[0] * per_element),
             ("conv.write", k.written * per_element),
             ("weights", k.weights * per_element),

@@ -2,73 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgetune.device.profile import Profile
-from edgetune.latency.cost_model import CostModel, Prior, data_sheet_prior, fit_cost_model
+from edgetune.latency.cost_model import Array, Prior, fit_cost_model
+from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, graph_features, machine_of
-from edgetune.latency.fitted import Errors, Fitted, Measured
+from edgetune.latency.fitted import Errors, Fitted, FittedMember, Measured
 from edgetune.latency.graph import Graph
 from edgetune.latency.measurements import Measurement, by_setting
 from edgetune.latency.reference import family_of, reference_graph
 from edgetune.latency.setting import Setting
+from edgetune.latency.transfer import Known, transfer
 
-Array = NDArray[np.float64]
-
-NOISE = 0.02  # repeated runs of one submitter differ by about 2 %
 COVERAGE = 0.9
-FEWEST = 8
-"""Settings with fewer networks get no model of their own."""
+ENOUGH = 12
+"""Networks from which on a setting is fitted by itself; with fewer it leans on the settings already known."""
+FOLDS = 6
+
+Fitter = Callable[[Array, Array], Ensemble]
 
 
-def fit_profile(profile: Profile, measurements: list[Measurement]) -> list[Fitted]:
-    """One model for each setting that has enough measurements."""
-    groups = by_setting(measurements)
-    return [fit_setting(profile, setting, group) for setting, group in groups.items() if len(group) >= FEWEST]
+@dataclass(frozen=True)
+class Data:
+    """A setting's measurements: features (networks, features), latency (networks,) in milliseconds."""
+
+    setting: Setting
+    names: tuple[str, ...]
+    graphs: tuple[Graph, ...]
+    features: Array
+    latency: Array
 
 
-def fit_setting(profile: Profile, setting: Setting, measurements: Sequence[Measurement]) -> Fitted:
-    graphs = [reference_graph(measurement.network) for measurement in measurements]
+def gather(
+    profile: Profile,
+    setting: Setting,
+    measurements: Sequence[Measurement],
+    read: Callable[[str], Graph] = reference_graph,
+) -> Data:
     machine = machine_of(profile, setting)
+    names = tuple(measurement.network for measurement in measurements)
+    graphs = tuple(read(name) for name in names)
     features = np.array([graph_features(graph, machine) for graph in graphs])
-    latency = np.array([measurement.latency_ms for measurement in measurements])
-    prior = data_sheet_prior()
-    splits = {
-        "width": [str(graph.parameters) for graph in graphs],
-        "family": [family_of(measurement.network) for measurement in measurements],
+    return Data(setting, names, graphs, features, np.array([measurement.latency_ms for measurement in measurements]))
+
+
+def fit_profile(profile: Profile, measurements: list[Measurement], known: Sequence[Known] = ()) -> list[Fitted]:
+    """One model for each setting that has at least three networks."""
+    groups = [gather(profile, setting, group) for setting, group in by_setting(measurements).items() if len(group) >= 3]
+    own = [as_known(profile.name, data) for data in groups if len(data.names) >= ENOUGH]
+    return [fit_setting(data, [*known, *own]) for data in groups]
+
+
+def fit_setting(data: Data, known: Sequence[Known] = ()) -> Fitted:
+    """The model of one setting; `known` serves settings with few networks."""
+    fitter = alone if len(data.names) >= ENOUGH or not known else lambda x, y: transfer(x, y, data.setting, known)
+    held_out = {
+        name: cross_predict(data.features, data.latency, groups, fitter)
+        for name, groups in splits(data).items()
+        if len(set(groups)) >= 3
     }
-    held_out = {name: cross_predict(features, latency, groups, prior) for name, groups in splits.items()}
-    scores = np.concatenate([np.abs(np.log(p / latency)) / s for p, s in held_out.values()])
+    scores = np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in held_out.values()])
     quantile = conformal_quantile(scores)
-    model = fit_cost_model(features, latency, prior, NOISE)
+    ensemble = fitter(data.features, data.latency)
+    s = data.setting
     return Fitted(
-        runtime=setting.runtime,
-        version=setting.version,
-        precision=setting.precision,
-        threads=setting.threads,
-        cpu_mhz=setting.cpu_mhz,
-        factors={
-            name: round(float(factor), 5) for name, factor in zip(FEATURES, np.exp(model.log_factors), strict=True)
-        },
-        covariance=[[float(f"{value:.4g}") for value in row] for row in model.covariance],
-        noise=NOISE,
+        runtime=s.runtime,
+        version=s.version,
+        precision=s.precision,
+        threads=s.threads,
+        cpu_mhz=s.cpu_mhz,
+        members=[FittedMember.of(member) for member in ensemble.members],
         quantile=round(quantile, 4),
-        measured=extent(graphs, features, latency),
-        errors={name: errors(latency, *prediction, quantile) for name, prediction in held_out.items()},
+        measured=extent(data),
+        errors={name: errors(data.latency, *prediction, quantile) for name, prediction in held_out.items()},
     )
 
 
-def cross_predict(features: Array, latency: Array, groups: Sequence[str], prior: Prior) -> tuple[Array, Array]:
+def alone(features: Array, latency: Array) -> Ensemble:
+    """Fitted to the data sheet's prior."""
+    return Ensemble.of(fit_cost_model(features, latency, Prior.from_data_sheet()), "data sheet")
+
+
+def as_known(device: str, data: Data) -> Known:
+    model = fit_cost_model(data.features, data.latency, Prior.from_data_sheet())
+    return Known.from_measurements(device, data.setting, model, data.features, data.latency)
+
+
+def splits(data: Data) -> dict[str, list[str]]:
+    """What is held out together: networks of one width (all resolutions), of one family; or a sixth of the networks."""
+    families = [family_of(name) for name in data.names]
+    if len(data.names) < ENOUGH or len(set(families)) < 3:
+        return {"networks": [str(i % FOLDS) for i in np.random.default_rng(0).permutation(len(data.names))]}
+    return {"width": [str(graph.parameters) for graph in data.graphs], "family": families}
+
+
+def cross_predict(features: Array, latency: Array, groups: Sequence[str], fitter: Fitter) -> tuple[Array, Array]:
     """Each group's latencies and spreads as predicted by a model that never saw the group."""
     predicted, spread = np.empty_like(latency), np.empty_like(latency)
     labels = np.array(groups)
     for group in dict.fromkeys(groups):
         held = labels == group
-        model: CostModel = fit_cost_model(features[~held], latency[~held], prior, NOISE)
-        predicted[held], spread[held] = model.predict(features[held])
+        predicted[held], spread[held] = fitter(features[~held], latency[~held]).predict(features[held])
     return predicted, spread
 
 
@@ -92,13 +130,13 @@ def errors(latency: Array, predicted: Array, spread: Array, quantile: float) -> 
     )
 
 
-def extent(graphs: Sequence[Graph], features: Array, latency: Array) -> Measured:
-    sides = [graph.input[1] for graph in graphs]
-    mmacs = [graph.macs / 1e6 for graph in graphs]
+def extent(data: Data) -> Measured:
+    sides = [graph.input[1] for graph in data.graphs]
+    mmacs = [graph.macs / 1e6 for graph in data.graphs]
     return Measured(
-        networks=len(graphs),
+        networks=len(data.graphs),
         resolution=(min(sides), max(sides)),
         mmacs=(round(min(mmacs), 2), round(max(mmacs), 2)),
-        latency_ms=(float(latency.min()), float(latency.max())),
-        features=tuple(name for name, column in zip(FEATURES, features.T, strict=True) if column.any()),
+        latency_ms=(float(data.latency.min()), float(data.latency.max())),
+        features=tuple(name for name, column in zip(FEATURES, data.features.T, strict=True) if column.any()),
     )

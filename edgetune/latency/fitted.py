@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgetune.errors import DeviceError
 from edgetune.files import atomic_write
-from edgetune.latency.cost_model import CostModel
+from edgetune.latency.cost_model import CostModel, Residual
+from edgetune.latency.ensemble import Ensemble, Member
 from edgetune.latency.features import FEATURES
 from edgetune.latency.setting import Setting
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Strict(BaseModel):
@@ -42,17 +44,63 @@ class Measured(Strict):
     features: tuple[str, ...]
 
 
+class FittedResidual(Strict):
+    """See :class:`edgetune.latency.cost_model.Residual`."""
+
+    anchors: list[list[float]]
+    coefficients: list[float]
+
+    @classmethod
+    def of(cls, residual: Residual) -> FittedResidual:
+        anchors = [_rounded(row, 3) for row in residual.anchors]
+        return cls(anchors=anchors, coefficients=_rounded(residual.coefficients, 4))
+
+    def as_residual(self) -> Residual:
+        return Residual(np.array(self.anchors), np.array(self.coefficients))
+
+
+class FittedMember(Strict):
+    """One cost model: `factors` multiply data-sheet times; `covariance` is of their logarithms, the lower triangle."""
+
+    origin: str
+    weight: float
+    factors: dict[str, float]
+    covariance: list[list[float]]
+    residual: FittedResidual | None = None
+
+    @classmethod
+    def of(cls, member: Member) -> FittedMember:
+        model = member.model
+        return cls(
+            origin=member.origin,
+            weight=round(member.weight, 4),
+            factors=dict(zip(FEATURES, _rounded(np.exp(model.log_factors), 5), strict=True)),
+            covariance=[_rounded(row[: i + 1], 3) for i, row in enumerate(model.covariance)],
+            residual=None if model.residual is None else FittedResidual.of(model.residual),
+        )
+
+    def as_member(self) -> Member:
+        log_factors = np.log([self.factors[name] for name in FEATURES])
+        covariance = np.zeros((len(log_factors),) * 2)
+        for i, row in enumerate(self.covariance):
+            covariance[i, : i + 1] = covariance[: i + 1, i] = row
+        residual = None if self.residual is None else self.residual.as_residual()
+        return Member(CostModel(log_factors, covariance, residual), self.weight, self.origin)
+
+
+def _rounded(values: Iterable[float], digits: int) -> list[float]:
+    return [float(f"{value:.{digits}g}") if abs(value) > 1e-4 else 0 for value in values]
+
+
 class Fitted(Strict):
-    """The model of one setting: `factors` multiply data-sheet times, `quantile` makes a 90 % interval of the spread."""
+    """The model of one setting; `quantile` scales the spread to a 90 % interval."""
 
     runtime: str
     version: str
     precision: str
     threads: int
     cpu_mhz: int
-    factors: dict[str, float]
-    covariance: list[list[float]]
-    noise: float
+    members: list[FittedMember]
     quantile: float
     measured: Measured
     errors: dict[str, Errors]
@@ -62,8 +110,8 @@ class Fitted(Strict):
         return Setting(self.runtime, self.version, self.precision, self.threads, self.cpu_mhz)  # type: ignore[arg-type]
 
     @property
-    def cost_model(self) -> CostModel:
-        return CostModel(np.log([self.factors[name] for name in FEATURES]), np.array(self.covariance), self.noise)
+    def ensemble(self) -> Ensemble:
+        return Ensemble(tuple(member.as_member() for member in self.members))
 
 
 def write_fitted(path: Path, device: str, models: list[Fitted]) -> None:
@@ -101,7 +149,7 @@ def _layout(content: dict[str, Any]) -> str:
         if isinstance(value, dict):
             return {key: shelve(entry) for key, entry in value.items()}
         if isinstance(value, list) and value and not isinstance(value[0], dict | list):
-            rows.append(json.dumps(value))
+            rows.append(json.dumps(value, separators=(",", ":")))
             return f"@{len(rows) - 1}@"
         return [shelve(entry) for entry in value] if isinstance(value, list) else value
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgetune.device.profile import Profile, load_profile
 from edgetune.errors import DeviceError, nearest
 from edgetune.latency.cost_model import CostModel
+from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
 from edgetune.latency.fitted import Fitted, read_fitted
 from edgetune.latency.graph import Graph
@@ -98,14 +99,15 @@ class Predictor:
         return machine_of(self.profile, self.setting)
 
     @cached_property
-    def model(self) -> CostModel:
-        return self.fitted.cost_model if self.fitted else CostModel.from_data_sheet()
+    def model(self) -> Ensemble:
+        return self.fitted.ensemble if self.fitted else Ensemble.of(CostModel.from_data_sheet(), "data sheet")
 
     def predict(self, graph: Graph) -> Prediction:
         """With the cost of each kernel."""
-        costs = kernel_matrix(graph, self.machine) @ np.exp(self.model.log_factors)
         (prediction,) = self.predict_many([graph])
         total = prediction.latency_ms
+        costs = self.model.kernel_costs(kernel_matrix(graph, self.machine))
+        costs *= total / self.model.kernel_costs(graph_features(graph, self.machine))
         rows = [("runtime overhead", "overhead", (0, 0, 0), 0, total - float(costs.sum()))]
         rows += [(k.name, k.kind, k.output, k.macs, float(cost)) for k, cost in zip(graph.kernels, costs, strict=True)]
         return replace(prediction, kernels=tuple(KernelCost(*row, share=row[-1] / total) for row in rows))
@@ -170,9 +172,9 @@ class Predictor:
         ):
             if asked != fitted:
                 yield f"{what}: measured at {fitted}{unit}, scaled to {asked}{unit} by the data sheet"
-        shares = features * np.exp(self.model.log_factors)
-        shares /= shares.sum()
-        unseen = [name for name in FEATURES if shares[INDEX[name]] > RELEVANT and name not in measured.features]
+        costs = self.model.feature_costs(features)
+        limit = RELEVANT * costs.sum()
+        unseen = [name for name in FEATURES if costs[INDEX[name]] > limit and name not in measured.features]
         if unseen:
             yield f"parts that were never measured: {', '.join(unseen)}"
 

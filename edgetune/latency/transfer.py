@@ -1,0 +1,80 @@
+"""Few measurements of a new setting, and what is known of other settings.
+
+Each known setting proposes a prior: its own factors, with room for another board's speed (all factors shift together),
+balance (overheads, arithmetic and memory shift apart) and details (each factor by itself), and its residual. The new
+setting is fitted under each proposal; the fits are weighted by their evidence, so a board resembles those that explain
+its few measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgetune.latency.cost_model import Array, CostModel, Prior, Residual, fit_cost_model, log_evidence
+from edgetune.latency.ensemble import Ensemble, Member
+from edgetune.latency.features import FEATURES
+from edgetune.latency.setting import Setting
+
+SPEED, BALANCE, DETAIL = 0.4, 0.3, 0.25
+"""Spreads of the logarithms of the factors between two settings."""
+SAME = 3.0
+"""Logarithm of the odds in favour of the same runtime, and again of the same precision."""
+MOST = 3
+"""Members kept."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A fitted setting of another board, or of another runtime of the same board."""
+
+    device: str
+    setting: Setting
+    model: CostModel
+
+    @classmethod
+    def from_measurements(
+        cls, device: str, setting: Setting, model: CostModel, features: Array, latency: Array
+    ) -> Known:
+        """With the residual of its measurements."""
+        plain = CostModel(model.log_factors, model.covariance)
+        error = np.log(latency) - plain.predict(features)[0]
+        return cls(device, setting, CostModel(model.log_factors, model.covariance, Residual.fit(features, error)))
+
+    @property
+    def label(self) -> str:
+        return f"{self.device} {self.setting.label}"
+
+
+def transfer(features: Array, latency_ms: Array, setting: Setting, known: Sequence[Known]) -> Ensemble:
+    """The ensemble for `setting` from measurements of shape (networks, features) and (networks,)."""
+    precision = np.linalg.inv(deviation()).astype(np.float64)
+    fits: list[tuple[float, CostModel, str]] = []
+    for source in known:
+        prior = Prior(source.model.log_factors, precision)
+        residual = source.model.residual
+        plain = latency_ms if residual is None else latency_ms * np.exp(-residual(features))
+        fit = fit_cost_model(features, plain, prior, iterations=25)
+        kinship = SAME * ((source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision))
+        score = log_evidence(fit, features, plain, prior) + kinship
+        fits.append((score, CostModel(fit.log_factors, fit.covariance, residual), source.label))
+    fits = sorted(fits, key=lambda fit: -fit[0])[:MOST]
+    weights = np.exp([score - fits[0][0] for score, _, _ in fits])
+    weights /= weights.sum()
+    return Ensemble(tuple(Member(m, float(w), origin) for (_, m, origin), w in zip(fits, weights, strict=True)))
+
+
+def deviation() -> Array:
+    """Covariance of the difference between two settings' log-factors, shape (features, features)."""
+    groups = np.array([_group(name) for name in FEATURES])
+    together = (groups[:, None] == groups[None]).astype(float)
+    covariance: Array = SPEED**2 + BALANCE**2 * together + DETAIL**2 * np.eye(len(FEATURES))
+    return covariance
+
+
+def _group(feature: str) -> str:
+    if feature == "network" or feature.endswith(".call"):
+        return "overhead"
+    return "arithmetic" if feature.endswith(".macs") else "memory"
