@@ -80,7 +80,7 @@ def _rewriting(rule: Any) -> Any:
             bound = self.lookup_binding(argument) if isinstance(argument, relax.Var) else None
             return bound if isinstance(bound, tvm.ir.GenericConst) else argument
 
-    @tvm.transform.module_pass(opt_level=0)
+    @tvm.transform.module_pass(opt_level=0)  # type: ignore[untyped-decorator]
     def rewrite(module: Any, _: Any) -> Any:
         rewriter = Rewrite(module)
         for name, function in module.functions_items():

@@ -184,11 +184,12 @@ def _hold_in_registers(sch: Any, loops: list[Any]) -> None:
 
 
 def _vectorize(sch: Any, block: str, lanes: int) -> None:
-    """Vectorises the innermost loop that is long enough, four vectors at a time where they fit."""
-    *_, before_last, last = [None, *sch.get_loops(sch.get_sblock(block))]
-    if int(sch.get(last).extent) < 4 and before_last is not None:
-        sch.reorder(last, before_last)
-        last = before_last
+    """Vectorises the innermost loop, or the one around it if that is shorter than any vector."""
+    loops = sch.get_loops(sch.get_sblock(block))
+    if len(loops) > 1 and int(sch.get(loops[-1]).extent) < 4:
+        sch.reorder(loops[-1], loops[-2])
+        loops[-1] = loops[-2]
+    last = loops[-1]
     length = max(d for d in _divisors(int(sch.get(last).extent)) if d <= lanes)
     _, lane = sch.split(last, [None, length])
     sch.vectorize(lane)

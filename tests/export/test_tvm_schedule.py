@@ -112,6 +112,6 @@ def test_odd_networks_compile_too(tmp_path: Path) -> None:
 def test_the_default_tile_keeps_eight_sums_where_the_output_allows(network_kernels: list) -> None:
     for kernel in network_kernels:
         tile = default_tile(kernel, AVX512)
-        height, width, channels = kernel.shape
+        _, width, channels = kernel.shape
         if width * channels // 16 >= 8 and len(kernel.reduction) == 3 and channels % 16 == 0:
             assert tile.rows * tile.columns * tile.vectors >= 4, (kernel.shape, tile)
