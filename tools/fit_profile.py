@@ -12,16 +12,13 @@ from edgetune.device.profile import list_profiles, load_profile
 from edgetune.latency.fit import fit_profile
 from edgetune.latency.fitted import write_fitted
 from edgetune.latency.known import known_settings
-from edgetune.latency.measurements import read_measurements
+from edgetune.latency.measurements import board_measurements
 from edgetune.latency.transfer import Known
 
 
 def main(name: str, known: list[Known]) -> None:
     profile = load_profile(name)
-    path = profile.folder / "measurements.csv"
-    if not path.exists():
-        return
-    models = fit_profile(profile, read_measurements(path), [k for k in known if k.device != name])
+    models = fit_profile(profile, board_measurements(profile.folder), [k for k in known if k.device != name])
     write_fitted(profile.folder / "model.json", name, models)
     for model in models:
         told = ", ".join(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,10 @@ class Target(Strict):
 
 
 class Profile(Strict):
-    """One board. `clusters` lists the measured cluster first; `sources` names where each figure comes from."""
+    """One board, read from `folder`; the measured cluster comes first, `sources` says where each figure is from."""
 
     name: str
+    folder: Path
     title: str
     soc: str
     clusters: tuple[Cluster, ...] = Field(min_length=1)
@@ -72,10 +73,6 @@ class Profile(Strict):
     def cpu_mhz(self) -> int:
         return self.cluster.mhz
 
-    @cached_property
-    def folder(self) -> Path:
-        return profile_folder() / self.name
-
     @property
     def tvm_target(self) -> dict[str, Any]:
         """The target in the words of TVM and LLVM."""
@@ -93,29 +90,47 @@ class Profile(Strict):
 
 
 def profile_folder() -> Path:
-    """Where the profiles lie: inside an installed package, or at the root of a checkout."""
+    """Where the shipped profiles lie: inside an installed package, or at the root of a checkout."""
     inside, checkout = PACKAGE / "_device_profiles", PACKAGE.parent / "device_profiles"
     return inside if inside.is_dir() else checkout
 
 
+def user_folder() -> Path:
+    """Where calibrations go: `EDGETUNE_DEVICES`, by default `~/.local/share/edgetune/devices`."""
+    return Path(os.environ.get("EDGETUNE_DEVICES", "~/.local/share/edgetune/devices")).expanduser()
+
+
+def find_profile(name: str) -> Path | None:
+    """The folder of a board: a path given as such, the user's own before the shipped one."""
+    folders = (Path(name), user_folder() / name, profile_folder() / name)
+    given = folders if os.sep in name else folders[1:]
+    return next((folder for folder in given if (folder / "profile.toml").is_file()), None)
+
+
 def list_profiles() -> list[str]:
-    """The names of all boards, in alphabetical order."""
-    return sorted(path.parent.name for path in profile_folder().glob("*/profile.toml"))
+    """The names of all boards, shipped or the user's own, in alphabetical order."""
+    roots = (profile_folder(), user_folder())
+    return sorted({path.parent.name for root in roots for path in root.glob("*/profile.toml")})
+
+
+def shipped_profiles() -> list[Profile]:
+    """The boards that come with edgetune, the user's calibrations aside."""
+    return [load_profile(str(path.parent)) for path in sorted(profile_folder().glob("*/profile.toml"))]
 
 
 def load_profile(name: str) -> Profile:
-    """The profile of a board.
+    """The profile of a board, by name or as the path of its folder.
 
     Raises
     ------
     DeviceError
         No board goes by this name, or its profile is broken.
     """
-    known = list_profiles()
-    if name not in known:
-        raise DeviceError(f"there is no device {name!r}", mend=nearest(name, known))
-    path = profile_folder() / name / "profile.toml"
+    folder = find_profile(name)
+    if folder is None:
+        raise DeviceError(f"there is no device {name!r}", mend=nearest(name, list_profiles()))
+    path = folder / "profile.toml"
     try:
-        return Profile(name=name, **tomllib.loads(path.read_text()))
+        return Profile(name=folder.name, folder=folder, **tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise DeviceError(f"the profile cannot be read: {error}", where=path, mend="correct the file") from error

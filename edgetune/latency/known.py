@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgetune.device.profile import list_profiles, load_profile
+from edgetune.device.profile import load_profile, shipped_profiles
 from edgetune.latency.fit import as_known, gather
-from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.transfer import Known
 
 FEWEST = 8
 """Networks below which a setting is no example to others."""
+MOST = 300
+"""Networks that describe a setting well enough."""
 
 
 def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
-    """Of the boards named, or of all.
+    """Of the boards named, or of all that come with edgetune.
 
     Raises
     ------
@@ -22,11 +24,8 @@ def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
         Unknown board.
     """
     found = []
-    for name in list_profiles() if devices is None else devices:
-        profile = load_profile(name)
-        path = profile.folder / "measurements.csv"
-        if path.exists():
-            for setting, group in by_setting(read_measurements(path)).items():
-                if len(group) >= FEWEST:
-                    found.append(as_known(name, gather(profile, setting, group)))
+    for profile in shipped_profiles() if devices is None else map(load_profile, devices):
+        for setting, group in by_setting(board_measurements(profile.folder)).items():
+            if len(group) >= FEWEST:
+                found.append(as_known(profile.name, gather(profile, setting, group[:MOST])))
     return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgetune.errors import DataError
-from edgetune.latency.setting import Setting, parse_precision
+from edgetune.errors import ConfigError, DataError
+from edgetune.latency.setting import Setting, parse_precision, parse_runtime
 
 COLUMNS = ("network", "runtime", "version", "precision", "threads", "cpu_mhz", "latency_ms")
+NEEDED = ("network", "latency_ms")
 
 
 @dataclass(frozen=True)
@@ -23,34 +25,60 @@ class Measurement:
     latency_ms: float
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """
+def read_measurements(path: Path, default: Setting | None = None) -> list[Measurement]:
+    """Columns `network` and `latency_ms`; the rest of :data:`COLUMNS` may be left out where a `default` says it.
+
+    A runtime may carry its version, `tflite-2.7.1`.
+
     Raises
     ------
     DataError
-        A column is missing or a value is not what its column holds; the message names the row.
+        No such file, a column is missing, or a value is not what its column holds; the message names the row.
     """
-    with path.open(newline="") as file:
+    if not path.is_file():
+        raise DataError("there is no such file", where=path)
+    with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
         reader = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        needed = NEEDED if default else COLUMNS
+        missing = [column for column in needed if column not in (reader.fieldnames or ())]
         if missing:
             raise DataError(f"no column {', '.join(missing)}", where=path, mend=f"the columns are {', '.join(COLUMNS)}")
-        return [_measurement(row, f"{path}, row {number}") for number, row in enumerate(reader, 2)]
+        return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(reader, 2)]
 
 
-def _measurement(row: dict[str, str], where: str) -> Measurement:
+def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Measurement:
     try:
         latency = float(row["latency_ms"])
-        threads, mhz = int(row["threads"]), int(row["cpu_mhz"])
-    except ValueError as error:
-        raise DataError(str(error), where=where, mend="give numbers") from error
+        setting = _setting(row, default)
+    except (ValueError, TypeError, ConfigError) as error:
+        raise DataError(str(error), where=where, mend="correct the row") from error
     if not (math.isfinite(latency) and latency > 0):
         raise DataError(f"a latency of {latency} ms", where=where, mend="latencies are above zero")
-    return Measurement(
-        row["network"],
-        Setting(row["runtime"], row["version"], parse_precision(row["precision"]), threads, mhz),
-        latency,
+    if not row["network"]:
+        raise DataError("no network named", where=where, mend="give a file or a name")
+    return Measurement(row["network"], setting, latency)
+
+
+def _setting(row: dict[str, str], default: Setting | None) -> Setting:
+    def cell(column: str, other: object) -> str:
+        return row.get(column) or ("" if other is None else str(other))
+
+    runtime, version = parse_runtime(cell("runtime", default and default.runtime))
+    own_version = row.get("version") or version
+    if not own_version and default is not None and runtime == default.runtime:
+        own_version = default.version
+    return Setting(
+        runtime,
+        own_version,
+        parse_precision(cell("precision", default and default.precision)),
+        int(cell("threads", default and default.threads)),
+        int(cell("cpu_mhz", default and default.cpu_mhz)),
     )
+
+
+def board_measurements(folder: Path) -> list[Measurement]:
+    """All that a profile's folder holds."""
+    return [m for path in sorted(folder.glob("*.csv*")) for m in read_measurements(path)]
 
 
 def by_setting(measurements: list[Measurement]) -> dict[Setting, list[Measurement]]:

@@ -1,15 +1,40 @@
-"""Networks by what a user calls them: an ONNX file or a reference network's name."""
+"""Networks by what a user calls them: an ONNX file, a reference network's name, an architecture of a named space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from edgetune.errors import ConfigError, DataError, nearest
+from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.from_onnx import read_onnx
 from edgetune.latency.graph import Graph
 from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
+from edgetune.latency.reference.nasbench201 import nasbench201
+from edgetune.space.mobile import MOBILE_SPACES, MobileSpace
+
+SPACES = ("nasbench201", *MOBILE_SPACES)
+
+
+def network_reader(space: str | None = None) -> Callable[[str], Graph]:
+    """How names are read: as architectures of `space`, or as files and reference networks.
+
+    Raises
+    ------
+    ConfigError
+        Unknown space.
+    """
+    if space is None:
+        return read_network
+    if space == "nasbench201":
+        return nasbench201
+    if space not in MOBILE_SPACES:
+        raise ConfigError(f"there is no space {space!r}", where="space", mend=nearest(space, SPACES))
+    return partial(_read_sample, MOBILE_SPACES[space])
 
 
 def read_network(text: str) -> Graph:
@@ -25,6 +50,35 @@ def read_network(text: str) -> Graph:
     return read_onnx(text) if text.endswith(".onnx") or Path(text).is_file() else reference_graph(text)
 
 
+def _read_sample(space: MobileSpace, text: str) -> Graph:
+    """A sample's JSON, for colour pictures of the space's usual size and its usual number of classes."""
+    small = space.resolutions[1] < 100
+    sample = space.space.from_json(text)
+    return graph_of(
+        space.architecture(sample, channels=3, resolution=32 if small else 224, classes=10 if small else 1000)
+    )
+
+
+def read_names(path: Path) -> list[str]:
+    """The column `network` of a CSV file.
+
+    Raises
+    ------
+    DataError
+        No such file or column, or no rows.
+    """
+    if not path.is_file():
+        raise DataError("there is no such file", where=path)
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        if "network" not in (reader.fieldnames or ()):
+            raise DataError("no column network", where=path, mend="the first line names the columns")
+        names = [row["network"] for row in reader]
+    if not names:
+        raise DataError("no networks in it", where=path)
+    return names
+
+
 def predict_networks(
     networks: Sequence[str],
     device: str,
@@ -33,6 +87,7 @@ def predict_networks(
     precision: str = "fp32",
     threads: int | None = None,
     cpu_mhz: int | None = None,
+    space: str | None = None,
 ) -> list[Prediction]:
     """What `edgetune predict` prints: one prediction a network, in order, each with its kernels.
 
@@ -42,4 +97,5 @@ def predict_networks(
         The first network, device or setting that cannot be read; see :meth:`Predictor.load` and :func:`read_network`.
     """
     predictor = Predictor.load(device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz)
-    return [predictor.predict(graph) for graph in map(read_network, networks)]
+    read = network_reader(space)
+    return [predictor.predict(read(name)) for name in networks]

@@ -72,18 +72,15 @@ class Predictor:
         if not same:
             setting = Setting(name, version, wanted, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz)
             return cls(profile, setting, None)
-        version = version or max((model.version for model in same), key=version_key)
-        same = [model for model in same if model.version == version]
-        if not same:
-            measured = sorted({runtime_label(m.runtime, m.version) for m in models if m.runtime == name})
+        candidates = [model for model in same if version in ("", model.version)]
+        if not candidates:
+            measured = sorted({runtime_label(m.runtime, m.version) for m in same})
             raise DeviceError(
-                f"{name} {version} was not measured in {wanted}",
-                where=device,
-                mend=nearest(runtime or "", measured),
+                f"{name} {version} was not measured in {wanted}", where=device, mend=nearest(runtime or "", measured)
             )
-        fitted = min(
-            same, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz)
-        )
+        # The newest version, unless another one was measured nearer to the threads and clock asked for.
+        candidates.sort(key=lambda model: version_key(model.version), reverse=True)
+        fitted = min(candidates, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz))
         return cls(
             profile,
             replace(fitted.setting, threads=threads or fitted.threads, cpu_mhz=cpu_mhz or fitted.cpu_mhz),
@@ -179,8 +176,8 @@ class Predictor:
             yield f"parts that were never measured: {', '.join(unseen)}"
 
 
-def _distance(model: Fitted, threads: int, cpu_mhz: int) -> tuple[int, int]:
-    return abs(model.threads - threads), abs(model.cpu_mhz - cpu_mhz)
+def _distance(model: Fitted, threads: int, cpu_mhz: int | None) -> tuple[int, int]:
+    return abs(model.threads - threads), 0 if cpu_mhz is None else abs(model.cpu_mhz - cpu_mhz)
 
 
 def _octaves(value: float, measured: tuple[float, float]) -> float:

@@ -36,7 +36,7 @@ def describe_device(name: str) -> dict[str, Any]:
     """
     profile = load_profile(name)
     models = read_fitted(profile.folder / "model.json")
-    sheet = profile.model_dump(mode="json", exclude={"sources"})
+    sheet = profile.model_dump(mode="json", exclude={"sources", "folder"})
     return device_row(profile) | {"sheet": sheet, "sources": profile.sources, "models": [_quality(m) for m in models]}
 
 

@@ -1,0 +1,131 @@
+"""A board's own models from a file of measurements, few or many; the board may be new."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgetune.device.profile import Profile, list_profiles, load_profile, user_folder
+from edgetune.errors import DataError
+from edgetune.files import atomic_write
+from edgetune.latency.cost_model import CostModel
+from edgetune.latency.fit import Data, fit_setting, gather
+from edgetune.latency.fitted import Fitted, read_fitted, write_fitted
+from edgetune.latency.known import known_settings
+from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.networks import network_reader
+from edgetune.latency.setting import Setting, parse_runtime
+from edgetune.latency.transfer import Known, transfer
+
+FEWEST = 3
+MIX_UP = 1000.0
+"""Seconds or microseconds for milliseconds."""
+
+
+def calibrate(
+    device: str,
+    measurements: Path,
+    *,
+    sources: Sequence[str] | None = None,
+    out: Path | None = None,
+    space: str | None = None,
+) -> list[Fitted]:
+    """Fits one model for each setting in the file and stores them as a profile that predictions then use.
+
+    Parameters
+    ----------
+    device
+        A board that has a profile, or a new name: then the data sheet of the board that explains the measurements best
+        stands in.
+    measurements
+        See :func:`edgetune.latency.measurements.read_measurements`.
+    sources
+        Boards to learn from; default all. Other runtimes of the same board serve too.
+    out
+        Folder that the profile `device` is written to; default the user's own.
+    space
+        The space that the networks' names belong to, such as `nasbench201`.
+
+    Raises
+    ------
+    DataError
+        A missing column, a time that cannot be, fewer than three networks in a setting, times in another unit.
+    EdgetuneError
+        Unknown board, network or space.
+    """
+    known = known_settings(sources)
+    is_new = device not in list_profiles()
+    sheets = [load_profile(name) for name in (sorted({k.device for k in known}) if is_new else [device])]
+    profile, groups = max(
+        ((sheet, _read(measurements, sheet, space)) for sheet in sheets),
+        key=lambda pair: _explains(pair[1], [k for k in known if k.device == pair[0].name]) if is_new else 0.0,
+    )
+    for data in groups:
+        _check(data, measurements)
+    models = [fit_setting(data, _others(known, device, data.setting)) for data in groups]
+    _store(profile, device, is_new, measurements, models, out or user_folder())
+    return models
+
+
+def _read(path: Path, profile: Profile, space: str | None) -> list[Data]:
+    name, version = parse_runtime(profile.default_runtime)
+    default = Setting(name, version, "fp32", profile.default_threads, profile.cpu_mhz)
+    read = network_reader(space)
+    return [gather(profile, s, group, read) for s, group in by_setting(read_measurements(path, default)).items()]
+
+
+def _others(known: Sequence[Known], device: str, setting: Setting) -> list[Known]:
+    return [k for k in known if (k.device, k.setting) != (device, setting)]
+
+
+def _explains(groups: Sequence[Data], known: Sequence[Known]) -> float:
+    """How little the measurements err under what is known of a board whose data sheet they were read with."""
+    if not known:
+        return -np.inf
+    errors = [
+        np.log(transfer(d.features, d.latency, d.setting, known).predict(d.features)[0] / d.latency) for d in groups
+    ]
+    return -float(np.median(np.abs(np.concatenate(errors))))
+
+
+def _check(data: Data, path: Path) -> None:
+    if len(data.names) < FEWEST:
+        raise DataError(
+            f"{len(data.names)} networks in {data.setting.label}", where=path, mend=f"at least {FEWEST} are needed"
+        )
+    expected = np.exp(CostModel.from_data_sheet().predict(data.features)[0])
+    ratio = float(np.median(data.latency / expected))
+    for times, unit in ((MIX_UP, "microseconds"), (1 / MIX_UP, "seconds")):
+        if abs(np.log(ratio / times)) < abs(np.log(ratio)) and abs(np.log(ratio / times)) < np.log(15):
+            raise DataError(
+                f"the times are about {ratio:.2g} times what the data sheet allows",
+                where=path,
+                mend=f"are they {unit}? give ms",
+            )
+
+
+def _store(profile: Profile, device: str, is_new: bool, measurements: Path, models: list[Fitted], out: Path) -> None:
+    folder = out / device
+    fresh = {model.setting for model in models}
+    kept = [] if is_new else [m for m in read_fitted(profile.folder / "model.json") if m.setting not in fresh]
+    lines = (profile.folder / "profile.toml").read_text().splitlines()
+    if is_new:
+        lead = models[0]
+        lines = [_renamed(line, device, profile, lead) for line in lines]
+    with atomic_write(folder / "profile.toml") as aside:
+        aside.write_text("\n".join(lines) + "\n")
+    if (folder / "measurements.csv").resolve() != measurements.resolve():
+        with atomic_write(folder / "measurements.csv") as aside:
+            shutil.copyfile(measurements, aside)
+    write_fitted(folder / "model.json", device, [*kept, *models])
+
+
+def _renamed(line: str, device: str, profile: Profile, lead: Fitted) -> str:
+    if line.startswith("title = "):
+        return f'title = "{device}, with the data sheet of {profile.name}"'
+    if line.startswith("default_runtime = "):
+        return f'default_runtime = "{lead.runtime}{"-" if lead.version else ""}{lead.version}"'
+    return f"default_threads = {lead.threads}" if line.startswith("default_threads = ") else line

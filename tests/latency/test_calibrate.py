@@ -1,0 +1,76 @@
+"""Calibration from a file: a new board from few networks of known latencies, and files that are refused."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgetune.device.profile import load_profile
+from edgetune.errors import DataError, DeviceError
+from edgetune.latency.calibrate import calibrate
+from edgetune.latency.measurements import read_measurements
+from edgetune.latency.predictor import Predictor
+from edgetune.latency.reference import reference_graph
+
+SIX = ("mobilenet", "mobilenet_v2", "squeezenet", "resnet18", "googlenet", "shufflenet")
+
+
+def rows_of(board: str, threads: int) -> dict[str, float]:
+    measurements = read_measurements(load_profile(board).folder / "measurements.csv")
+    return {
+        m.network: m.latency_ms
+        for m in measurements
+        if (m.setting.runtime, m.setting.threads, m.setting.precision) == ("ncnn", threads, "fp32")
+    }
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_new_board_from_six_networks(tmp_path: Path) -> None:
+    """The Pi Zero 2 W as if it were unknown, learned from its siblings' tables."""
+    truth = rows_of("rpi-zero-2w", 4)
+    rows: list[dict[str, object]] = [
+        {"network": name, "latency_ms": truth[name], "runtime": "ncnn", "threads": 4, "cpu_mhz": 1000} for name in SIX
+    ]
+    calibrate("mine", write(tmp_path / "m.csv", rows), sources=["rpi3", "rpi4", "rk3328"], out=tmp_path)
+    predictor = Predictor.load(str(tmp_path / "mine"))
+    assert predictor.setting.runtime == "ncnn" and predictor.kind == "calibrated"
+    rest = [name for name in truth if name not in SIX]
+    errors = [predictor.predict(reference_graph(name)).latency_ms / truth[name] - 1 for name in rest]
+    assert len(rest) >= 3 and np.abs(errors).mean() < 0.2
+
+
+def good_rows(factor: float = 1.0, count: int = 6) -> list[dict[str, object]]:
+    truth = rows_of("rpi4", 4)
+    return [{"network": name, "latency_ms": factor * truth[name], "runtime": "ncnn"} for name in SIX[:count]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (good_rows(1000), "are they microseconds"),
+        (good_rows(0.001), "are they seconds"),
+        (good_rows(count=2), "at least 3"),
+        (good_rows(-1), "above zero"),
+        ([{"network": "mobilenet", "ms": 3}], "no column latency_ms"),
+        ([{"network": "mobilenet", "latency_ms": "fast"}], "row 2"),
+    ],
+)
+def test_files_that_are_refused(rows: list[dict[str, object]], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        calibrate("rpi4", write(tmp_path / "m.csv", rows), sources=["rpi3"], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_source_offers_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="did you mean rpi3"):
+        calibrate("rpi4", write(tmp_path / "m.csv", good_rows()), sources=["rpi33"], out=tmp_path)
