@@ -96,8 +96,8 @@ class SearchConfig(Section):
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
-    supernet_training: Training = Training(epochs=4, learning_rate=0.005, batch_size=256)
-    finalist_training: Training = Training(epochs=3, learning_rate=0.003, batch_size=256)
+    supernet_training: Training = Training(epochs=4, learning_rate=0.005)
+    finalist_training: Training = Training(epochs=3, learning_rate=0.003)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class Batch:
     labels: Tensor
     teacher_logits: Tensor | None
     generator: torch.Generator
+    done: float  # share of the training before this batch
 
 
 Losses = Callable[[Batch], Iterable[Tensor]]
@@ -83,7 +84,9 @@ def train(
     module.train()
     while step < total:
         generator = torch.Generator().manual_seed(seed * 10_007 + step)
-        for batch in islice(_batches(pictures, teacher_logits, recipe, generator, device), total - step):
+        batches = _batches(pictures, teacher_logits, recipe, generator, device)
+        for batch in islice(batches, total - step):
+            batch = replace(batch, done=step / total)
             optimizer.zero_grad(set_to_none=True)
             for loss in losses(batch):
                 if not torch.isfinite(loss):
@@ -132,6 +135,7 @@ def _batches(
             labels=torch.from_numpy(pictures.labels[chosen]).to(device),
             teacher_logits=None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device),
             generator=generator,
+            done=0.0,
         )
 
 

@@ -1,8 +1,8 @@
-"""Training the weight-sharing supernet, and judging a network of it."""
+"""Training the weight-sharing supernet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +11,22 @@ from torch import Tensor
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.loop import Batch, Progress, Recipe, train
-from edgetune.distill.losses import Distillation, logit_distillation
+from edgetune.distill.losses import Distillation
 from edgetune.distill.precision import mixed_precision
 from edgetune.nets.elastic import Supernet
 from edgetune.space.architecture import Architecture
 
-RANDOM_NETWORKS = 1
-"""Besides the largest and the smallest, a batch."""
+GROWING = 0.25
+"""Share of the training in which only the largest networks are trained, so that the rest are slices of something good:
+the first phase of progressive shrinking (Cai 2020). Without it random networks stay 10 points behind at equal cost."""
+RANDOM_NETWORKS = 2
+"""A batch, besides one of the largest or the smallest."""
 
 
 def train_supernet(
     supernet: Supernet,
     *,
-    largest: Architecture,
+    largest: Sequence[Architecture],
     smallest: Architecture,
     draw: Callable[[np.random.Generator], Architecture],
     pictures: Pictures,
@@ -34,25 +37,25 @@ def train_supernet(
     checkpoint: Path | None,
     progress: Progress | None,
 ) -> None:
-    """The sandwich rule (Yu and Huang 2019): each batch trains the largest, the smallest and some random networks.
+    """Trains all networks at once towards the teacher and the labels.
 
-    The largest learns from teacher and labels, the others from the largest one's output on the same batch
-    (in-place distillation) and the teacher's in equal parts.
+    First only the largest, one of each kind in turn; then each batch trains an end of the space and some random
+    networks (after the sandwich rule of Yu and Huang 2019, with one end a batch).
     """
+
+    def architectures(done: float, rng: np.random.Generator) -> list[Architecture]:
+        big = largest[int(rng.integers(len(largest)))]
+        if done < GROWING:
+            return [big]
+        return [big if rng.random() < 0.5 else smallest, *(draw(rng) for _ in range(RANDOM_NETWORKS))]
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         assert batch.teacher_logits is not None
-        device = batch.pixels.device
-        with mixed_precision(device):
-            logits = supernet(batch.pixels, largest).float()
-        yield distillation(logits, batch.teacher_logits, batch.labels)
-        inplace = logits.detach()
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=batch.generator)))
-        for architecture in (smallest, *(draw(rng) for _ in range(RANDOM_NETWORKS))):
-            with mixed_precision(device):
-                logits = supernet(batch.pixels, architecture).float()
-            from_teacher = distillation(logits, batch.teacher_logits, batch.labels)
-            yield (from_teacher + logit_distillation(logits, inplace, distillation.temperature)) / 2
+        for architecture in architectures(batch.done, rng):
+            with mixed_precision(batch.pixels.device):
+                logits = supernet(batch.pixels, architecture)
+            yield distillation(logits.float(), batch.teacher_logits, batch.labels)
 
     train(
         supernet,

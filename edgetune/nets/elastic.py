@@ -1,7 +1,7 @@
 """The weight-sharing supernet: one set of weights, of which every network of a space is a slice.
 
 Once-for-all (Cai 2020): a narrower layer uses the first channels, a smaller kernel the centre of the larger one,
-a shallower stage its first blocks; each block kind has weights of its own. The networks themselves are the plain
+a shallower stage its first blocks; the two block kinds share squeeze-excite and projection. The networks themselves are the plain
 ones of :mod:`edgetune.nets.network`, called with slices of the shared weights, so that there is one definition of
 what a network computes.
 """

@@ -26,13 +26,11 @@ class MobileBlock(nn.Module):
         if block.squeeze_excite:
             layers["squeeze_excite"] = SqueezeExcite(hidden, block.squeeze_width)
         layers["project"] = conv_bn(hidden, block.out_width, 1)
-        self.kind = block.kind
-        self.path = nn.ModuleDict({block.kind: nn.Sequential(layers)})  # each kind has weights of its own
+        self.layers = nn.Sequential(layers)
         self.residual = block.residual
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.path[self.kind](x)
-        return x + y if self.residual else y
+        return x + self.layers(x) if self.residual else self.layers(x)
 
 
 class Network(nn.Module):

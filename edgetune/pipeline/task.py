@@ -88,10 +88,14 @@ class Task:
             "parameters": graph.parameters,
         }
 
+    @cached_property
+    def largest(self) -> list[Architecture]:
+        """One of each block kind; together they hold every weight of the space."""
+        return [self.architecture(self.space.largest(kind)) for kind in self.space.kinds]
+
     def new_supernet(self) -> Supernet:
         torch.manual_seed(self.config.seed)
-        largest = [self.architecture(self.space.largest(kind)) for kind in self.space.kinds]
-        return Supernet(largest, self.dataset.mean, self.dataset.std)
+        return Supernet(self.largest, self.dataset.mean, self.dataset.std)
 
     def train_supernet(
         self,
@@ -105,7 +109,7 @@ class Task:
         """Trains all networks of the space at once, in place."""
         train_supernet(
             supernet,
-            largest=self.architecture(self.space.largest()),
+            largest=self.largest,
             smallest=self.architecture(self.space.smallest()),
             draw=lambda rng: self.architecture(self.space.space.draw(rng)),
             pictures=self.dataset.train,
