@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgetune.errors import ExportError
 from edgetune.export import board
-from edgetune.export.card import Card, FileRecord
+from edgetune.export.card import Artefact, Card, CheckedOn, FileRecord
 from edgetune.export.readme import readme_of
-from edgetune.files import atomic_folder
+from edgetune.files import atomic_folder, atomic_write
 
 CARD = "card.json"
 SCRIPTS = {"onnx": "run_onnx.py", "int8": "run_onnx.py", "tvm": "run_tvm.py"}
 CLASSIFY = "classify.py"
+PICTURES, LOGITS = "reference_pictures.npy", "reference_logits.npy"
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,27 @@ class Bundle:
         known = ", ".join(artefact.format for artefact in self.card.artefacts)
         raise ExportError(f"no {format} artefact in it", where=self.folder, mend=f"it has {known}")
 
+    def reference(self) -> tuple[np.ndarray, np.ndarray]:
+        """Some pictures, raw float32 (N, C, H, W), and the network's own logits for them, (N, classes).
 
-def write_bundle(folder: Path, card: Card, artefacts: Mapping[str, Path]) -> Bundle:
+        Raises
+        ------
+        ExportError
+            The bundle was written without them.
+        """
+        if PICTURES not in self.card.files:
+            raise ExportError("no reference pictures in it", where=self.folder, mend="export the bundle again")
+        pictures, logits = (np.load(self.folder / name, allow_pickle=False) for name in (PICTURES, LOGITS))
+        return pictures.astype(np.float32), logits
+
+
+def write_bundle(
+    folder: Path,
+    card: Card,
+    artefacts: Mapping[str, Path],
+    *,
+    reference: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Bundle:
     """Writes `folder`, which must not exist: the artefacts, scripts that run them, README.md, card.json.
 
     The same card and artefacts give the same bytes.
@@ -50,6 +72,9 @@ def write_bundle(folder: Path, card: Card, artefacts: Mapping[str, Path]) -> Bun
     ----------
     artefacts
         Where each `artefact.file` of the card is now.
+    reference
+        A few pictures, raw pixel values (N, C, H, W), and the network's logits for them, (N, classes): what
+        :func:`edgetune.export.verify.verify_bundle` compares with.
 
     Raises
     ------
@@ -69,6 +94,9 @@ def write_bundle(folder: Path, card: Card, artefacts: Mapping[str, Path]) -> Bun
             shutil.copyfile(source, aside / name)
         for name in {CLASSIFY, *(SCRIPTS[artefact.format] for artefact in card.artefacts)}:
             shutil.copyfile(scripts / name, aside / name)
+        if reference is not None:
+            np.save(aside / PICTURES, reference[0].astype(np.uint8))
+            np.save(aside / LOGITS, reference[1].astype(np.float32))
         (aside / "README.md").write_text(readme_of(card), encoding="utf-8")
         card = card.model_copy(update={"files": {file.name: _record(file) for file in sorted(aside.iterdir())}})
         (aside / CARD).write_text(card.to_json(), encoding="utf-8")
@@ -97,6 +125,23 @@ def read_bundle(folder: Path) -> Bundle:
                 "the file is not the one that the card describes", where=file, mend="export the bundle again"
             )
     return Bundle(folder, card)
+
+
+def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn]) -> Bundle:
+    """Writes checks, one an artefact's file, into the card in place of earlier ones at the same place."""
+
+    def with_check(artefact: Artefact) -> Artefact:
+        check = checks.get(artefact.file)
+        if check is None:
+            return artefact
+        others = tuple(earlier for earlier in artefact.checks if earlier.where != check.where)
+        return artefact.model_copy(update={"checks": (*others, check)})
+
+    artefacts = tuple(with_check(artefact) for artefact in bundle.card.artefacts)
+    card = bundle.card.model_copy(update={"artefacts": artefacts})
+    with atomic_write(bundle.folder / CARD) as aside:
+        aside.write_text(card.to_json(), encoding="utf-8")
+    return Bundle(bundle.folder, card)
 
 
 def _record(file: Path) -> FileRecord:

@@ -2,21 +2,84 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgetune.errors import ExportError
+from edgetune.export.agreement import Agreement, compare_logits
 from edgetune.export.board import run_onnx, run_tvm
+from edgetune.export.bundle import Bundle, read_bundle, sign_off
+from edgetune.export.card import Artefact, CheckedOn
 
 Python = Callable[[Sequence[str | Path]], object]
 """Runs a target's Python with these arguments and raises ExportError if the program fails."""
 
+INT8_SAME_ANSWERS = 0.9
+"""Share of the reference pictures on which an INT8 artefact must answer as the network does: rounding flips few."""
+ELF_MACHINES = {62: "x86_64", 183: "aarch64", 40: "armv7l"}
 RUNNERS = {".onnx": Path(run_onnx.__file__), ".so": Path(run_tvm.__file__)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where artefacts can be run. `machine` is its `platform.machine()`."""
+
+    name: str
+    machine: str
+    python: Python
+
+
+def this_host() -> Target:
+    return Target("this host", platform.machine(), python_here)
+
+
+def verify_bundle(folder: Path, target: Target) -> Bundle:
+    """Runs every artefact that is made for the target's processor there, on the bundle's reference pictures.
+
+    The results become checks in the card; the bundle that is returned holds them.
+
+    Raises
+    ------
+    ExportError
+        A file was changed, no reference pictures, nothing for this processor, or an artefact that fails or computes
+        something else than the network; the card is then left as it was.
+    """
+    bundle = read_bundle(folder)
+    pictures, expected = bundle.reference()
+    fitting = [artefact for artefact in bundle.card.artefacts if _fits(folder / artefact.file, target)]
+    if not fitting:
+        raise ExportError(f"no artefact in it is made for {target.machine}", where=folder)
+    checks = {}
+    for artefact in fitting:
+        agreement = compare_logits(expected, logits_on(target.python, folder / artefact.file, pictures))
+        checks[artefact.file] = CheckedOn(where=target.name, agreement=_accept(artefact, agreement, folder))
+    return sign_off(bundle, checks)
+
+
+def _accept(artefact: Artefact, agreement: Agreement, folder: Path) -> Agreement:
+    if artefact.format != "int8":
+        return agreement.require(str(folder / artefact.file))
+    if agreement.same_top1 < INT8_SAME_ANSWERS:
+        raise ExportError(
+            f"answers as the network does on {agreement.same_top1:.0%} of the pictures only",
+            where=folder / artefact.file,
+            mend="leave it out",
+        )
+    return agreement
+
+
+def _fits(file: Path, target: Target) -> bool:
+    """Whether a library is for the target's processor; other files run anywhere."""
+    with file.open("rb") as stream:
+        header = stream.read(20)
+    return header[:4] != b"\x7fELF" or ELF_MACHINES.get(int.from_bytes(header[18:20], "little")) == target.machine
 
 
 def python_here(arguments: Sequence[str | Path]) -> None:

@@ -10,12 +10,16 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from edgetune.export.agreement import Agreement
+from edgetune.export.card import Artefact, Card, CheckedOn, Data, Omission, Preprocessing, Teacher
 from edgetune.export.onnx_file import export_onnx
+from edgetune.latency.prediction import Prediction
 from edgetune.nets.network import Network, build_network
 from edgetune.space.architecture import Activation
 from edgetune.space.mobile import MOBILE_SMALL
 
-CLASSES = 10
+DIGIT_NAMES = tuple("zero one two three four five six seven eight nine".split())
+CLASSES = len(DIGIT_NAMES)
 RESOLUTION = 28
 
 
@@ -66,6 +70,40 @@ def dense_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A linear classifier, far cheaper than the convolutional ones."""
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(RESOLUTION**2, CLASSES))
     return exported(module, tmp_path_factory.mktemp("dense") / "model.onnx")
+
+
+@pytest.fixture(scope="session")
+def card() -> Card:
+    latency = Prediction(
+        "net",
+        1.25,
+        (1.0, 1.5),
+        "calibrated",
+        "rpi4",
+        "tflite",
+        "2.7",
+        "fp32",
+        4,
+        1800,
+        warnings=("smaller than measured",),
+    )
+    check = CheckedOn(where="this host", agreement=Agreement(32, 2e-6, 1.0))
+    return Card(
+        name="trial-007",
+        labels=DIGIT_NAMES,
+        preprocessing=Preprocessing(channels=1, resolution=28, mean=(0.23,), std=(0.36,)),
+        data=Data(name="digits", licence="BSD-3-Clause", content_hash="ab", train=1397, validation=0, test=400),
+        teacher=Teacher(name="residual", licence="Apache-2.0", test_top1=0.99),
+        test_top1=0.95,
+        latencies=(latency,),
+        macs=1_234_567,
+        parameters=54_321,
+        peak_memory_bytes=65_536,
+        artefacts=(Artefact(format="onnx", file="model.onnx", test_top1=0.95, checks=(check,)),),
+        omitted=(Omission(format="int8", reason="0.8 times as fast as float32"),),
+        versions={"onnxruntime": "1.32.0"},
+        provenance={"seed": 0},
+    )
 
 
 def small_network(act: Activation, *, squeeze_excite: bool) -> Network:

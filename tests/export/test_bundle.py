@@ -12,47 +12,9 @@ import pytest
 from PIL import Image
 
 from edgetune.errors import ExportError
-from edgetune.export.agreement import Agreement
 from edgetune.export.board.classify import read_pixels
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
-from edgetune.export.card import Artefact, Card, CheckedOn, Data, Omission, Preprocessing, Teacher
-from edgetune.latency.prediction import Prediction
-
-DIGIT_NAMES = tuple("zero one two three four five six seven eight nine".split())
-
-
-@pytest.fixture(scope="module")
-def card() -> Card:
-    latency = Prediction(
-        "net",
-        1.25,
-        (1.0, 1.5),
-        "calibrated",
-        "rpi4",
-        "tflite",
-        "2.7",
-        "fp32",
-        4,
-        1800,
-        warnings=("smaller than measured",),
-    )
-    check = CheckedOn(where="this host", agreement=Agreement(32, 2e-6, 1.0))
-    return Card(
-        name="trial-007",
-        labels=DIGIT_NAMES,
-        preprocessing=Preprocessing(channels=1, resolution=28, mean=(0.23,), std=(0.36,)),
-        data=Data(name="digits", licence="BSD-3-Clause", content_hash="ab", train=1397, validation=0, test=400),
-        teacher=Teacher(name="residual", licence="Apache-2.0", test_top1=0.99),
-        test_top1=0.95,
-        latencies=(latency,),
-        macs=1_234_567,
-        parameters=54_321,
-        peak_memory_bytes=65_536,
-        artefacts=(Artefact(format="onnx", file="model.onnx", test_top1=0.95, checks=(check,)),),
-        omitted=(Omission(format="int8", reason="0.8 times as fast as float32"),),
-        versions={"onnxruntime": "1.32.0"},
-        provenance={"seed": 0},
-    )
+from edgetune.export.card import Artefact, Card
 
 
 @pytest.fixture
@@ -153,7 +115,7 @@ def test_it_classifies_pictures_with_nothing_of_edgetune(bundle: Bundle, digits,
     command = [sys.executable, "classify.py", "model.onnx", *(f"{i}.png" for i in range(20))]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     answers = [line.split()[1] for line in done.stdout.splitlines()]
-    right = [DIGIT_NAMES[label] for label in digits.test_labels[:20]]
+    right = [bundle.card.labels[label] for label in digits.test_labels[:20]]
     assert sum(a == b for a, b in zip(answers, right, strict=True)) >= 16
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from edgetune.errors import ExportError
-from edgetune.export.agreement import compare_logits
+from edgetune.export.agreement import compare_logits, torch_logits_of
+from edgetune.export.bundle import write_bundle
+from edgetune.export.card import Artefact, Card
 from edgetune.export.host import logits_of
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.tvm_library import compile_tvm, host_target
-from edgetune.export.verify import logits_on
+from edgetune.export.verify import logits_on, this_host, verify_bundle
 from tools.pi_userland import PiUserland
 
 CORTEX_A72 = {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "mattr": ["+neon"]}
@@ -38,10 +40,20 @@ def test_int8_gives_the_answers_of_this_machine(pi: PiUserland, relu_onnx: Path,
     assert agreement.same_top1 >= 0.995
 
 
-def test_tvm_gives_the_logits_of_onnxruntime(pi: PiUserland, hswish_onnx: Path, test_pictures, tmp_path: Path) -> None:
-    library = tmp_path / "model.tvm.so"
-    compile_tvm(hswish_onnx, library, tvm_target=CORTEX_A72)
-    compare_logits(logits_of(hswish_onnx, test_pictures), logits_on(pi, library, test_pictures)).require(library)
+def test_a_bundle_is_verified_where_its_artefacts_are_made_for(
+    pi: PiUserland, card: Card, hswish_network, hswish_onnx: Path, test_pictures: np.ndarray, tmp_path: Path
+) -> None:
+    compile_tvm(hswish_onnx, tmp_path / "model.tvm.so", tvm_target=CORTEX_A72)
+    artefacts = (Artefact(format="onnx", file="model.onnx"), Artefact(format="tvm", file="model.tvm.so"))
+    files = {"model.onnx": hswish_onnx, "model.tvm.so": tmp_path / "model.tvm.so"}
+    reference = test_pictures, torch_logits_of(hswish_network, test_pictures)
+    card = card.model_copy(update={"artefacts": artefacts})
+    write_bundle(tmp_path / "bundle", card, files, reference=reference)
+    verify_bundle(tmp_path / "bundle", this_host())
+    plain, library = verify_bundle(tmp_path / "bundle", pi.target).card.artefacts
+    assert [check.where for check in plain.checks] == ["this host", "emulated rpi4"]
+    assert [check.where for check in library.checks] == ["emulated rpi4"]
+    assert library.checks[0].agreement.relative_difference < 1e-5
 
 
 def test_a_library_for_another_processor_fails(pi: PiUserland, relu_onnx: Path, test_pictures, tmp_path: Path) -> None:

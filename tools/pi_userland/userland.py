@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.export.verify import Target
 from edgetune.files import cache_folder
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 
@@ -82,6 +83,10 @@ class PiUserland:
     def __call__(self, arguments: Sequence[str | Path]) -> None:
         """As :data:`edgetune.export.verify.Python`."""
         self.run(arguments)
+
+    @property
+    def target(self) -> Target:
+        return Target("emulated rpi4", "aarch64", self)
 
     def _environment(self) -> dict[str, str]:
         """Nothing of this machine's, whose settings (such as OpenBLAS's core type) are for another processor."""

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgetune.errors import ExportError
+from edgetune.export.agreement import torch_logits_of
+from edgetune.export.bundle import Bundle, read_bundle, write_bundle
+from edgetune.export.card import Artefact, Card
+from edgetune.export.int8 import quantize_onnx
+from edgetune.export.verify import logits_on, python_here, this_host, verify_bundle
+
+
+@pytest.fixture
+def bundle(card: Card, hswish_network, hswish_onnx: Path, digits, tmp_path: Path) -> Bundle:
+    quantize_onnx(hswish_onnx, tmp_path / "model.int8.onnx", calibration=digits.train[:64])
+    artefacts = (Artefact(format="onnx", file="model.onnx"), Artefact(format="int8", file="model.int8.onnx"))
+    files = {"model.onnx": hswish_onnx, "model.int8.onnx": tmp_path / "model.int8.onnx"}
+    reference = digits.test[:64], torch_logits_of(hswish_network, digits.test[:64])
+    return write_bundle(
+        tmp_path / "bundle", card.model_copy(update={"artefacts": artefacts}), files, reference=reference
+    )
+
+
+def test_checks_go_into_the_card_once_a_place(bundle: Bundle) -> None:
+    verify_bundle(bundle.folder, this_host())
+    verified = verify_bundle(bundle.folder, this_host())
+    assert read_bundle(bundle.folder) == verified
+    plain, rounded = verified.card.artefacts
+    assert [check.where for check in plain.checks] == [check.where for check in rounded.checks] == ["this host"]
+    assert plain.checks[0].agreement.relative_difference < 1e-5
+    assert rounded.checks[0].agreement.relative_difference > 1e-4
+    assert rounded.checks[0].agreement.pictures == 64
+
+
+def test_an_artefact_that_computes_something_else_is_named_and_not_signed_off(
+    card: Card, bundle: Bundle, tmp_path: Path
+) -> None:
+    model = onnx.load(bundle.path("onnx"))
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "classifier.bias")
+    values = onnx.numpy_helper.to_array(bias) + np.float32(0.1)
+    bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
+    onnx.save(model, tmp_path / "other.onnx")
+    wrong = write_bundle(
+        tmp_path / "wrong", card, {"model.onnx": tmp_path / "other.onnx"}, reference=bundle.reference()
+    )
+    with pytest.raises(ExportError, match=r"model\.onnx"):
+        verify_bundle(wrong.folder, this_host())
+    assert read_bundle(wrong.folder) == wrong
+
+
+def test_a_changed_file_is_refused_before_anything_runs(bundle: Bundle) -> None:
+    bundle.path("int8").write_bytes(b"other")
+    with pytest.raises(ExportError, match=r"model\.int8\.onnx"):
+        verify_bundle(bundle.folder, this_host())
+
+
+def test_a_bundle_without_reference_pictures_says_so(card: Card, hswish_onnx: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "plain", card, {"model.onnx": hswish_onnx})
+    with pytest.raises(ExportError, match="reference pictures"):
+        verify_bundle(tmp_path / "plain", this_host())
+
+
+def test_what_no_runtime_runs_is_refused(test_pictures: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no runtime"):
+        logits_on(python_here, tmp_path / "model.pkl", test_pictures)
+    shutil.copy(__file__, tmp_path / "model.onnx")
+    with pytest.raises(ExportError, match="exit code"):
+        logits_on(python_here, tmp_path / "model.onnx", test_pictures)
