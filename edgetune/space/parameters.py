@@ -56,9 +56,10 @@ class Range:
     conditions: tuple[Condition, ...] = ()
 
     def draw(self, rng: np.random.Generator) -> Value:
-        if self.log:
-            return float(math.exp(rng.uniform(math.log(self.low), math.log(self.high))))
-        return float(rng.uniform(self.low, self.high))
+        if not self.log:
+            return float(rng.uniform(self.low, self.high))
+        value = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(value, self.low), self.high)  # rounding may put it a hair outside
 
     def holds(self, value: Value) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
@@ -158,11 +159,19 @@ class Space:
             if not parameter.holds(value):
                 mend = f"it takes {parameter}"
                 raise SpaceError(f"{value!r} is not a value of {parameter.label!r}", where=self.name, mend=mend)
-            chosen[parameter.label] = value
+            # One spelling of equal numbers: 0, 0.0 and -0.0 are one network and have one hash.
+            chosen[parameter.label] = float(value) + 0.0 if isinstance(parameter, Range) else value
         return Sample(chosen)
 
     def from_json(self, text: str) -> Sample:
-        return self.sample(json.loads(text))
+        """The inverse of :meth:`Sample.to_json`; raises as :meth:`sample` does, and where `text` is something else."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError:
+            values = None
+        if not isinstance(values, dict):
+            raise SpaceError(f"not a sample: {text!r}", where=self.name, mend="give a JSON object of labels and values")
+        return self.sample(values)
 
 
 def is_active(parameter: Parameter, chosen: Mapping[str, Value]) -> bool:
