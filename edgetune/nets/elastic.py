@@ -1,9 +1,9 @@
 """The weight-sharing supernet: one set of weights, of which every network of a space is a slice.
 
 Once-for-all (Cai 2020): a narrower layer uses the first channels, a smaller kernel the centre of the larger one,
-a shallower stage its first blocks; the two block kinds share squeeze-excite and projection. The networks themselves are the plain
-ones of :mod:`edgetune.nets.network`, called with slices of the shared weights, so that there is one definition of
-what a network computes.
+a shallower stage its first blocks; the two block kinds share squeeze-excite and projection. The networks themselves
+are the plain ones of :mod:`edgetune.nets.network`, called with slices of the shared weights, so that there is one
+definition of what a network computes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from edgetune.nets.layers import Normalize
 from edgetune.nets.network import Network, build_network
 from edgetune.space.architecture import Architecture
 
@@ -41,7 +42,7 @@ class Supernet(nn.Module):
             for name, weight in build_network(architecture).named_parameters():
                 shared.setdefault(_key(name), weight)
         self.shared = nn.ParameterDict(shared)
-        normalize = build_network(next(iter(largest)), mean=mean, std=std).normalize
+        normalize = Normalize(mean, std)
         self.register_buffer("pixel_mean", normalize.mean)
         self.register_buffer("pixel_scale", normalize.scale)
 
