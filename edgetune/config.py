@@ -95,9 +95,9 @@ class SearchConfig(Section):
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
-    teacher_training: Training = Training(epochs=8, learning_rate=0.005)
-    supernet_training: Training = Training(epochs=4, learning_rate=0.005)
-    finalist_training: Training = Training(epochs=3, learning_rate=0.003)
+    teacher_training: Training = Training(epochs=7, learning_rate=0.006)
+    supernet_training: Training = Training(epochs=4, learning_rate=0.006)
+    finalist_training: Training = Training(epochs=5, learning_rate=0.008)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

@@ -32,7 +32,7 @@ def search(
     min_accuracy: Annotated[
         str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Networks to judge. [150]", rich_help_panel=TRAINING)] = None,
+    trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
     finalists: Annotated[
         int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
     ] = None,

@@ -1,7 +1,7 @@
 """The training loop: one page for the teacher, the supernet and the finalists.
 
 They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019), linear warm-up and cosine decay
-(Loshchilov 2017), gradient clipping, bfloat16 autocast where the processor computes in it.
+(Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021).
 An epoch's random numbers come from the seed and the epoch alone, so that a resumed run repeats an unbroken one.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.augment import shift_and_flip
@@ -24,6 +25,8 @@ from edgetune.files import atomic_write
 
 Progress = Callable[[str, int, int], None]
 Schedule = torch.optim.lr_scheduler.LRScheduler
+LEAST_SHRUNK = 24
+"""Pictures of fewer pixels a side are never shrunk."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,12 @@ class Recipe:
     weight_decay: float = 0.05
     warm_up: float = 0.2  # share of all steps
     clip_norm: float = 5.0
-    shift: int = 2
+    shift: int = 1
     flip: bool = True
+
+    def resolution(self, full: int, done: float) -> int:
+        """Pixels a side: in the first half of the training three quarters of the full ones, at half the cost."""
+        return full if done >= 0.5 or full < LEAST_SHRUNK else round(full * 0.75)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,16 @@ class Batch:
     labels: Tensor
     teacher_logits: Tensor | None
     generator: torch.Generator
-    done: float  # share of the training before this batch
+    done: float = 0.0  # share of the training before this batch
+
+    def at(self, done: float, recipe: Recipe) -> Batch:
+        """The batch as this point of the training wants it."""
+        full = self.pixels.shape[2]
+        resolution = recipe.resolution(full, done)
+        if resolution == full:
+            return replace(self, done=done)
+        small = functional.interpolate(self.pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
+        return replace(self, pixels=small.contiguous(memory_format=torch.channels_last), done=done)
 
 
 Losses = Callable[[Batch], Iterable[Tensor]]
@@ -86,7 +102,7 @@ def train(
         generator = torch.Generator().manual_seed(seed * 10_007 + step)
         batches = _batches(pictures, teacher_logits, recipe, generator, device)
         for batch in islice(batches, total - step):
-            batch = replace(batch, done=step / total)
+            batch = batch.at(step / total, recipe)
             optimizer.zero_grad(set_to_none=True)
             for loss in losses(batch):
                 if not torch.isfinite(loss):
@@ -135,7 +151,6 @@ def _batches(
             labels=torch.from_numpy(pictures.labels[chosen]).to(device),
             teacher_logits=None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device),
             generator=generator,
-            done=0.0,
         )
 
 

@@ -41,7 +41,7 @@ def _residual(header: Header) -> nn.Module:
         channels=header.channels,
         resolution=header.resolution,
         classes=len(header.classes),
-        width=header.width or 24,
+        width=header.width or 32,
         mean=header.mean,
         std=header.std,
     )

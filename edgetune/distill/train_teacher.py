@@ -18,7 +18,7 @@ from edgetune.distill.precision import mixed_precision
 from edgetune.distill.teacher import TorchTeacher, fit_pixels
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher, Header, build, load_checkpoint, save_checkpoint
 
-WIDTH = 24
+WIDTH = 32
 FINE_TUNING = 0.1  # share of the learning rate for weights that were trained before
 
 

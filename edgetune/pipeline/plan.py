@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgetune.config import SearchConfig, Training
 from edgetune.distill.loop import Recipe
@@ -19,6 +22,15 @@ class Plan:
     finalist: Recipe
     trials: int
     finalists: int
+
+    def finalist_recipes(self, macs: Sequence[float]) -> list[Recipe]:
+        """One for each finalist: the more MACs, the longer, since small networks learn what they can sooner.
+
+        From half to one and a half times the planned epochs, linear in the rank by MACs.
+        """
+        ranks = np.argsort(np.argsort(macs, kind="stable"), kind="stable")
+        shares = 0.5 + ranks / max(1, len(macs) - 1)
+        return [replace(self.finalist, epochs=self.finalist.epochs * float(share)) for share in shares]
 
     def describe(self) -> str:
         """One line for a person."""

@@ -23,6 +23,7 @@ from edgetune.config import SearchConfig, read_config
 from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset
 from edgetune.distill.evaluate import accuracy, logits_of, top1
+from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import best_device
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
@@ -164,9 +165,11 @@ class SearchRun:
             supernet = self.supernet(plan, outputs)
         with self.stage("search"):
             trials = self.judge_trials(plan, supernet)
+        picked = pick_finalists(self.task.problem, trials, plan.finalists)
+        recipes = plan.finalist_recipes([self.task.graph(trial.sample).macs for trial in picked])
         finalists = [
-            self.finalist(plan, trial, supernet, teacher, outputs)
-            for trial in pick_finalists(self.task.problem, trials, plan.finalists)
+            self.finalist(recipe, trial, supernet, teacher, outputs)
+            for recipe, trial in zip(recipes, picked, strict=True)
         ]
         with self.stage("report"):
             return self.write(teacher, trials, finalists)
@@ -249,14 +252,16 @@ class SearchRun:
             on_trial=lambda trial: self.reporter.progress("search", trial.number + 1, plan.trials),
         )
 
-    def finalist(self, plan: Plan, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray) -> Finalist:
+    def finalist(
+        self, recipe: Recipe, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray
+    ) -> Finalist:
         """Distils, tests, exports and checks one network of the front, unless that is done already."""
         note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
         stored = self.study.note(note)
         if stored is not None:
             return adapter.validate_python(stored)
         with self.stage("distillation"):
-            distilled = self.distil(plan, trial, supernet, outputs)
+            distilled = self.distil(recipe, trial, supernet, outputs)
         with self.stage("export"):
             bundle = self.bundle(distilled, teacher)
             finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
@@ -264,14 +269,14 @@ class SearchRun:
         self.folder.training(trial.number).unlink(missing_ok=True)
         return finalist
 
-    def distil(self, plan: Plan, trial: Trial, supernet: Supernet, outputs: np.ndarray) -> Distilled:
+    def distil(self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray) -> Distilled:
         """Trains a network from the supernet's weights on, and tests it."""
         name = self.folder.name_of(trial.number)
         network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
         self.task.distil(
             network,
             outputs,
-            plan.finalist,
+            recipe,
             stage=name,
             checkpoint=self.folder.training(trial.number),
             progress=self.reporter.progress,
@@ -305,7 +310,7 @@ class SearchRun:
         plan = self.plan()
         teacher = self.teacher(plan)
         outputs = self.teacher_outputs(teacher)
-        self.finalist(plan, trials[number], self.supernet(plan, outputs), teacher, outputs)
+        self.finalist(plan.finalist, trials[number], self.supernet(plan, outputs), teacher, outputs)
         return read_bundle(self.folder.bundle(number))
 
     @property

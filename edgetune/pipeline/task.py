@@ -91,7 +91,7 @@ class Task:
     @cached_property
     def largest(self) -> list[Architecture]:
         """One of each block kind; together they hold every weight of the space."""
-        return [self.architecture(self.space.largest(kind)) for kind in self.space.kinds]
+        return [self.architecture(sample) for sample in self.space.largest()]
 
     def new_supernet(self) -> Supernet:
         torch.manual_seed(self.config.seed)

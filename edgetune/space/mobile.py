@@ -17,6 +17,7 @@ class Stage:
     stride: int
     widths: tuple[int, ...]
     depths: tuple[int, ...]
+    kinds: tuple[BlockKind, ...] = ("mbconv", "fused")
     kernels: tuple[int, ...] = (3, 5, 7)
     expansions: tuple[int, ...] = (2, 3, 4)
 
@@ -31,7 +32,6 @@ class MobileSpace:
     stem_stride: int
     stages: tuple[Stage, ...]
     head_widths: tuple[int, ...]
-    kinds: tuple[BlockKind, ...] = ("mbconv", "fused")
     activations: tuple[Activation, ...] = ("relu", "hswish")
     squeeze_excites: tuple[bool, ...] = (False, True)
 
@@ -52,7 +52,7 @@ class MobileSpace:
         name = f"stage{s}.block{b}"
         separable = (*exists, Condition(f"{name}.kind", ("mbconv",)))  # a fused block is a 3×3 convolution
         return [
-            Choice(f"{name}.kind", self.kinds, exists),
+            Choice(f"{name}.kind", stage.kinds, exists),
             Choice(f"{name}.kernel", stage.kernels, separable),
             Choice(f"{name}.expansion", stage.expansions, exists),
             Choice(f"{name}.activation", self.activations, exists),
@@ -79,17 +79,19 @@ class MobileSpace:
             activation=cast(Activation, sample["head.activation"]),
         )
 
-    def largest(self, kind: BlockKind = "mbconv") -> Sample:
-        """Every pool at its upper end, every block of one kind."""
-        return self._extreme(-1, kind)
+    def largest(self) -> list[Sample]:
+        """Every pool at its upper end, once with each block kind; together they hold every weight of the space."""
+        kinds = dict.fromkeys(kind for stage in self.stages for kind in stage.kinds)
+        return [self._extreme(-1, kind) for kind in kinds]
 
     def smallest(self) -> Sample:
         return self._extreme(0, "mbconv")
 
     def _extreme(self, end: int, kind: BlockKind) -> Sample:
+        """One end of every pool; blocks of `kind` where their stage has it."""
         choices = [parameter for parameter in self.space.parameters if isinstance(parameter, Choice)]
-        values = {choice.label: choice.options[end] for choice in choices}
-        return self.space.sample(values | {label: kind for label in values if label.endswith(".kind")})
+        values = {choice.label: kind if kind in choice.options else choice.options[end] for choice in choices}
+        return self.space.sample(values)
 
 
 def _block(sample: Sample, name: str, in_width: int, out_width: int, stride: int) -> Block:
@@ -113,7 +115,8 @@ MOBILE_SMALL = MobileSpace(
     stem_widths=(8, 12, 16),
     stem_stride=1,
     stages=(
-        Stage(stride=2, widths=(16, 24, 32), depths=(1, 2), kernels=(3, 5), expansions=(1, 2, 3)),
+        # At full resolution one dense convolution costs less than an expansion and a depthwise one (Tan and Le 2021).
+        Stage(stride=2, widths=(16, 24, 32), depths=(1, 2), kinds=("fused",), expansions=(1, 2, 3)),
         Stage(stride=2, widths=(24, 32, 48), depths=(1, 2, 3)),
         Stage(stride=2, widths=(48, 64, 96), depths=(1, 2)),
     ),
