@@ -1,38 +1,50 @@
 """Fits boards' models to their measurements and writes `model.json` beside them.
 
-python tools/fit_profile.py            # every board
-python tools/fit_profile.py rpi4
+    python tools/fit_profile.py            # every board, and what they have in common
+    python tools/fit_profile.py rpi4
+
+A board is fitted under the distribution of the other boards, so that its cross-validated errors owe nothing to itself.
 """
 
 from __future__ import annotations
 
 import sys
 
-from edgetune.device.profile import list_profiles, load_profile
-from edgetune.latency.fit import fit_profile
+from edgetune.device.profile import Profile, shipped_profiles
+from edgetune.latency.fit import Data, as_known, fit_profile, gather
 from edgetune.latency.fitted import write_fitted
-from edgetune.latency.known import known_settings
-from edgetune.latency.measurements import board_measurements
-from edgetune.latency.transfer import Known
+from edgetune.latency.known import FEWEST, MOST
+from edgetune.latency.measurements import board_measurements, by_setting
+from edgetune.latency.population import learn_population, population, write_population
 
 
-def main(name: str, known: list[Known]) -> None:
-    profile = load_profile(name)
-    models = fit_profile(profile, board_measurements(profile.folder), [k for k in known if k.device != name])
-    write_fitted(profile.folder / "model.json", name, models)
-    for model in models:
-        told = ", ".join(
-            f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, "
-            f"coverage {e.coverage_pct:.0f} %"
-            for split, e in model.errors.items()
-        )
-        print(
-            f"{name} {model.setting.label} ({model.measured.networks}): {told}, quantile {model.quantile:.2f}",
-            flush=True,
-        )
+def main(names: list[str]) -> None:
+    profiles = {profile.name: profile for profile in shipped_profiles()}
+    data = {name: well_measured(profile) for name, profile in profiles.items()}
+    if not names:
+        write_population(learn_population([(d.features, d.latency) for group in data.values() for d in group]))
+        population.cache_clear()
+    for name in names or profiles:
+        others = [(board, d) for board, group in data.items() if board != name for d in group]
+        prior = learn_population([(d.features, d.latency) for _, d in others])
+        known = [as_known(board, d, prior) for board, d in others]
+        models = fit_profile(profiles[name], board_measurements(profiles[name].folder), prior, known)
+        write_fitted(profiles[name].folder / "model.json", name, models)
+        for model in models:
+            told = ", ".join(
+                f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, "
+                f"coverage {e.coverage_pct:.0f} %"
+                for split, e in model.errors.items()
+            )
+            print(
+                f"{name} {model.setting.label} ({model.measured.networks}): {told}, q {model.quantile:.2f}", flush=True
+            )
+
+
+def well_measured(profile: Profile) -> list[Data]:
+    groups = by_setting(board_measurements(profile.folder)).items()
+    return [gather(profile, setting, group[:MOST]) for setting, group in groups if len(group) >= FEWEST]
 
 
 if __name__ == "__main__":
-    everything = known_settings()
-    for name in sys.argv[1:] or list_profiles():
-        main(name, everything)
+    main(sys.argv[1:])

@@ -17,6 +17,7 @@ from edgetune.latency.fitted import Fitted, read_fitted, write_fitted
 from edgetune.latency.known import known_settings
 from edgetune.latency.measurements import by_setting, read_measurements
 from edgetune.latency.networks import network_reader
+from edgetune.latency.population import population
 from edgetune.latency.setting import Setting, parse_runtime
 from edgetune.latency.transfer import Known, transfer
 
@@ -65,7 +66,7 @@ def calibrate(
     )
     for data in groups:
         _check(data, measurements)
-    models = [fit_setting(data, _others(known, device, data.setting)) for data in groups]
+    models = [fit_setting(data, population(), _others(known, device, data.setting)) for data in groups]
     _store(profile, device, is_new, measurements, models, out or user_folder())
     return models
 
@@ -86,7 +87,8 @@ def _explains(groups: Sequence[Data], known: Sequence[Known]) -> float:
     if not known:
         return -np.inf
     errors = [
-        np.log(transfer(d.features, d.latency, d.setting, known).predict(d.features)[0] / d.latency) for d in groups
+        np.log(transfer(d.features, d.latency, d.setting, known, population()).predict(d.features)[0] / d.latency)
+        for d in groups
     ]
     return -float(np.median(np.abs(np.concatenate(errors))))
 
@@ -96,12 +98,12 @@ def _check(data: Data, path: Path) -> None:
         raise DataError(
             f"{len(data.names)} networks in {data.setting.label}", where=path, mend=f"at least {FEWEST} are needed"
         )
-    expected = np.exp(CostModel.from_data_sheet().predict(data.features)[0])
+    expected = np.exp(CostModel.from_prior(population()).predict(data.features)[0])
     ratio = float(np.median(data.latency / expected))
     for times, unit in ((MIX_UP, "microseconds"), (1 / MIX_UP, "seconds")):
         if abs(np.log(ratio / times)) < abs(np.log(ratio)) and abs(np.log(ratio / times)) < np.log(15):
             raise DataError(
-                f"the times are about {ratio:.2g} times what the data sheet allows",
+                f"the times are about {ratio:.2g} times what is usual",
                 where=path,
                 mend=f"are they {unit}? give ms",
             )

@@ -83,9 +83,9 @@ class CostModel:
     residual: Residual | None = None
 
     @classmethod
-    def from_data_sheet(cls) -> CostModel:
+    def from_prior(cls, prior: Prior) -> CostModel:
         """The prior itself, for boards and runtimes without measurements."""
-        return cls(PRIOR_MEAN, np.diag(PRIOR_SPREAD**2))
+        return cls(prior.mean, np.linalg.inv(prior.precision).astype(np.float64))
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Logarithms of the latencies in milliseconds and their spreads; `features` has shape (networks, features)."""

@@ -10,19 +10,19 @@ import numpy as np
 from edgetune.device.profile import Profile
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import FEATURES, PRIOR_MEAN, PRIOR_SPREAD, graph_features, machine_of
+from edgetune.latency.features import FEATURES, graph_features, machine_of
 from edgetune.latency.fitted import Errors, Fitted, FittedMember, Measured
 from edgetune.latency.graph import Graph
 from edgetune.latency.measurements import Measurement, by_setting
 from edgetune.latency.reference import family_of, reference_graph
 from edgetune.latency.setting import Setting
-from edgetune.latency.transfer import Known, deviation, transfer
+from edgetune.latency.transfer import Known, transfer
 
 COVERAGE = 0.9
 CALIBRATING = 10
 """Held-out predictions that an interval of a setting's own needs."""
-FEW_QUANTILE = 2.5
-"""Of boards with fewer: found on the known boards, each treated as new with six networks."""
+FEW_QUANTILE = 4.7
+"""Of settings with fewer: the quantile over the known boards, each new with six networks (tools/bench/latency.py)."""
 ENOUGH = 12
 """Networks from which on a setting is fitted by itself; with fewer it leans on the settings already known."""
 FOLDS = 6
@@ -56,23 +56,25 @@ def gather(
     return Data(setting, names, graphs, features, np.array([measurement.latency_ms for measurement in measurements]))
 
 
-def fit_profile(profile: Profile, measurements: list[Measurement], known: Sequence[Known] = ()) -> list[Fitted]:
-    """One model for each setting that has at least three networks."""
+def fit_profile(
+    profile: Profile, measurements: list[Measurement], prior: Prior, known: Sequence[Known] = ()
+) -> list[Fitted]:
+    """One model for each setting that has at least three networks; `prior` and `known` speak of other boards."""
     groups = [
         gather(profile, setting, group[:MOST]) for setting, group in by_setting(measurements).items() if len(group) >= 3
     ]
-    own = [as_known(profile.name, data) for data in groups if len(data.names) >= ENOUGH]
-    return [fit_setting(data, [*known, *own], siblings=own) for data in groups]
+    own = [as_known(profile.name, data, prior) for data in groups if len(data.names) >= ENOUGH]
+    return [fit_setting(data, prior, [*known, *own]) for data in groups]
 
 
-def fit_setting(data: Data, known: Sequence[Known] = (), siblings: Sequence[Known] = ()) -> Fitted:
-    """The model of one setting; `known` serves settings with few networks, `siblings` are of the same board."""
-    prior = sibling_prior(data, siblings)
+def fit_setting(data: Data, prior: Prior, known: Sequence[Known] = ()) -> Fitted:
+    """The model of one setting: its own where it has enough networks, else leaning on the `known` ones."""
 
     def fitter(features: Array, latency: Array) -> Ensemble:
         if known and len(data.names) < ENOUGH:
-            return transfer(features, latency, data.setting, known)
-        return Ensemble.of(fit_cost_model(features, latency, prior), "data sheet")
+            others = [k for k in known if k.setting != data.setting]
+            return transfer(features, latency, data.setting, others, prior)
+        return Ensemble.of(fit_cost_model(features, latency, prior), "all boards")
 
     held_out = {
         name: cross_predict(data.features, data.latency, groups, fitter)
@@ -96,24 +98,8 @@ def fit_setting(data: Data, known: Sequence[Known] = (), siblings: Sequence[Know
     )
 
 
-def sibling_prior(data: Data, siblings: Sequence[Known]) -> Prior:
-    """The data sheet's, but parts that no network of this setting has are taken from another of the same runtime.
-
-    The Pi 4's mobile networks hold no wide 3×3 convolution, its NAS-Bench-201 cells do.
-    """
-    mean, spread = PRIOR_MEAN.copy(), PRIOR_SPREAD.copy()
-    between = np.diag(deviation())
-    for sibling in siblings:
-        s = sibling.setting
-        if (s.runtime, s.precision) == (data.setting.runtime, data.setting.precision) and s != data.setting:
-            variance = np.diag(sibling.model.covariance) + between
-            better = ~data.features.any(axis=0) & (variance < spread**2)
-            mean[better], spread[better] = sibling.model.log_factors[better], np.sqrt(variance[better])
-    return Prior(mean, np.diag(spread**-2.0))
-
-
-def as_known(device: str, data: Data) -> Known:
-    model = fit_cost_model(data.features, data.latency, Prior.from_data_sheet())
+def as_known(device: str, data: Data, prior: Prior) -> Known:
+    model = fit_cost_model(data.features, data.latency, prior)
     return Known.from_measurements(device, data.setting, model, data.features, data.latency)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from edgetune.device.profile import load_profile, shipped_profiles
 from edgetune.latency.fit import as_known, gather
 from edgetune.latency.measurements import board_measurements, by_setting
+from edgetune.latency.population import population
 from edgetune.latency.transfer import Known
 
 FEWEST = 8
@@ -27,5 +28,5 @@ def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
     for profile in shipped_profiles() if devices is None else map(load_profile, devices):
         for setting, group in by_setting(board_measurements(profile.folder)).items():
             if len(group) >= FEWEST:
-                found.append(as_known(profile.name, gather(profile, setting, group[:MOST])))
+                found.append(as_known(profile.name, gather(profile, setting, group[:MOST]), population()))
     return found

@@ -16,6 +16,7 @@ from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
 from edgetune.latency.fitted import Fitted, read_fitted
 from edgetune.latency.graph import Graph
+from edgetune.latency.population import population
 from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
 from edgetune.latency.setting import Setting, parse_precision, parse_runtime, runtime_label, version_key
 
@@ -97,7 +98,7 @@ class Predictor:
 
     @cached_property
     def model(self) -> Ensemble:
-        return self.fitted.ensemble if self.fitted else Ensemble.of(CostModel.from_data_sheet(), "data sheet")
+        return self.fitted.ensemble if self.fitted else Ensemble.of(CostModel.from_prior(population()), "all boards")
 
     def predict(self, graph: Graph) -> Prediction:
         """With the cost of each kernel."""

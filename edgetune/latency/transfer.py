@@ -22,6 +22,8 @@ SPEED, BALANCE, DETAIL = 0.4, 0.3, 0.25
 """Spreads of the logarithms of the factors between two settings."""
 SAME = 3.0
 """Logarithm of the odds in favour of the same runtime, and again of the same precision."""
+SOME = 4
+"""Settings of the same runtime that make those of others superfluous."""
 MOST = 3
 """Members kept."""
 
@@ -48,11 +50,16 @@ class Known:
         return f"{self.device} {self.setting.label}"
 
 
-def transfer(features: Array, latency_ms: Array, setting: Setting, known: Sequence[Known]) -> Ensemble:
-    """The ensemble for `setting` from measurements of shape (networks, features) and (networks,)."""
+def transfer(
+    features: Array, latency_ms: Array, setting: Setting, known: Sequence[Known], everything: Prior
+) -> Ensemble:
+    """The ensemble for `setting` from measurements of shape (networks, features) and (networks,).
+
+    `everything` is the distribution over all settings: one more proposal, for boards that resemble none.
+    """
     precision = np.linalg.inv(deviation()).astype(np.float64)
     fits: list[tuple[float, CostModel, str]] = []
-    for source in known:
+    for source in kindred(setting, known):
         prior = Prior(source.model.log_factors, precision)
         residual = source.model.residual
         plain = latency_ms if residual is None else latency_ms * np.exp(-residual(features))
@@ -60,10 +67,18 @@ def transfer(features: Array, latency_ms: Array, setting: Setting, known: Sequen
         kinship = SAME * ((source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision))
         score = log_evidence(fit, features, plain, prior) + kinship
         fits.append((score, CostModel(fit.log_factors, fit.covariance, residual), source.label))
+    fit = fit_cost_model(features, latency_ms, everything)
+    fits.append((log_evidence(fit, features, latency_ms, everything), fit, "all boards"))
     fits = sorted(fits, key=lambda fit: -fit[0])[:MOST]
     weights = np.exp([score - fits[0][0] for score, _, _ in fits])
     weights /= weights.sum()
     return Ensemble(tuple(Member(m, float(w), origin) for (_, m, origin), w in zip(fits, weights, strict=True)))
+
+
+def kindred(setting: Setting, known: Sequence[Known]) -> Sequence[Known]:
+    """The settings of the same runtime, if there are some; else all."""
+    same = [source for source in known if source.setting.runtime == setting.runtime]
+    return same if len(same) >= SOME else known
 
 
 def deviation() -> Array:

@@ -1,0 +1,181 @@
+"""How good the latency predictions are, beside simpler predictors on the same splits.
+
+    python tools/bench/latency.py [networks] [cells] [boards] [speed] [--draws 5]
+
+Everything is computed here from the profiles' measurements. What is held out is never seen by the model that predicts
+it, and the distribution over boards is learned without the board in question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgetune.device.profile import shipped_profiles
+from edgetune.latency.cost_model import Array, Prior, fit_cost_model
+from edgetune.latency.ensemble import Ensemble
+from edgetune.latency.fit import FEW_QUANTILE, Data, as_known, conformal_quantile, cross_predict, gather, splits
+from edgetune.latency.known import FEWEST, MOST
+from edgetune.latency.measurements import board_measurements, by_setting
+from edgetune.latency.population import learn_population
+from edgetune.latency.transfer import transfer
+
+COLUMNS = "MAPE, within 10 %, within 5 %, rank correlation, coverage"
+
+Boards = dict[str, list[Data]]
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("parts", nargs="*", default=["networks", "boards", "cells", "speed"])
+    parser.add_argument("--draws", type=int, default=5)
+    arguments = parser.parse_args()
+    boards: Boards = {}
+    for profile in shipped_profiles():
+        groups = by_setting(board_measurements(profile.folder)).items()
+        boards[profile.name] = [gather(profile, s, group[: 5 * MOST]) for s, group in groups if len(group) >= FEWEST]
+    for part in arguments.parts:
+        {"networks": networks, "boards": new_boards, "cells": cells, "speed": speed}[part](boards, arguments.draws)
+
+
+def prior_without(boards: Boards, name: str) -> Prior:
+    return learn_population([(d.features[:MOST], d.latency[:MOST]) for b, g in boards.items() if b != name for d in g])
+
+
+def networks(boards: Boards, _: int) -> None:
+    """The Pi 4's MLPerf networks, a width or a family out; the peer is an additive non-negative least squares fit."""
+    prior = prior_without(boards, "rpi4")
+    print(
+        "Raspberry Pi 4, whole networks held out: MAPE, within 10 %, within 5 %, rank correlation, coverage | additive fit"
+    )
+    for data in boards["rpi4"]:
+        if not 20 <= len(data.names) <= 100:
+            continue
+        ours = {n: cross_predict(data.features, data.latency, g, alone(prior)) for n, g in splits(data).items()}
+        quantile = conformal_quantile(np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in ours.values()]))
+        for name, groups in splits(data).items():
+            peer, _spread = cross_predict(data.features, data.latency, groups, additive)  # type: ignore[arg-type]
+            row(f"{data.setting.label}, a {name} out", data.latency, *ours[name], quantile, peer)
+
+
+def alone(prior: Prior) -> Callable[[Array, Array], Ensemble]:
+    return lambda features, latency: Ensemble.of(fit_cost_model(features, latency, prior), "")
+
+
+def additive(features: Array, latency: Array) -> Additive:
+    return Additive(features, latency)
+
+
+class Additive:
+    """Non-negative least squares of the relative error on the same features: no prior, no robustness, no interval."""
+
+    def __init__(self, features: Array, latency: Array) -> None:
+        from scipy.optimize import nnls
+
+        self.weights = nnls(features / latency[:, None], np.ones(len(latency)))[0]
+
+    def predict(self, features: Array) -> tuple[Array, Array]:
+        return np.maximum(features @ self.weights, 1e-6), np.ones(len(features))
+
+
+def new_boards(boards: Boards, draws: int) -> None:
+    """Each setting of a board that is new but for six networks; the peer is the additive fit to those six."""
+    print(
+        "A board never seen but for 6 networks: MAPE, within 10 %, within 5 %, rank correlation, coverage | additive fit"
+    )
+    rng, scores = np.random.default_rng(0), []
+    for board, group in boards.items():
+        prior = prior_without(boards, board)
+        known = [as_known(b, d, prior) for b, g in boards.items() if b != board for d in g if len(d.names) <= 100]
+        for data in group:
+            if not 9 <= len(data.names) <= 100:
+                continue
+            truth, predicted, spread, peer = [], [], [], []
+            for _ in range(draws):
+                order = rng.permutation(len(data.names))
+                few, rest = order[:6], order[6:]
+                ensemble = transfer(data.features[few], data.latency[few], data.setting, known, prior)
+                p, s = ensemble.predict(data.features[rest])
+                truth.append(data.latency[rest])
+                predicted.append(p)
+                spread.append(s)
+                peer.append(Additive(data.features[few], data.latency[few]).predict(data.features[rest])[0])
+            t, p, s, q = (np.concatenate(x) for x in (truth, predicted, spread, peer))
+            scores.append(np.abs(np.log(p / t)) / s)
+            row(f"{board} {data.setting.label}", t, p, s, FEW_QUANTILE, q)
+    print(f"the 90 % quantile of the standardised errors is {conformal_quantile(np.concatenate(scores)):.2f}")
+
+
+def cells(boards: Boards, draws: int) -> None:
+    """NAS-Bench-201 on the Pi 4: unseen cells after 10, 100, 900; the peer is ridge on one-hot operators."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import OneHotEncoder
+
+    from edgetune.latency.reference.nasbench201 import parse_cell
+
+    print(
+        "NAS-Bench-201 cells on the Pi 4, unseen: MAPE, within 10 %, within 5 %, rank correlation, coverage | one-hot ridge"
+    )
+    data = next(d for d in boards["rpi4"] if len(d.names) > 1000)
+    prior = prior_without(boards, "rpi4")
+    pixel3 = [as_known("pixel3", d, prior) for d in boards["pixel3"]]
+    one_hot = OneHotEncoder().fit_transform([parse_cell(name) for name in data.names]).toarray()
+    for count in (10, 100, 900):
+        truth, predicted, spread, peer, quantiles = [], [], [], [], []
+        for draw in range(draws):
+            order = np.random.default_rng(draw).permutation(len(data.names))
+            seen, rest = order[:count], order[count:]
+            x, y = data.features[seen], data.latency[seen]
+            fitter = alone(prior) if count > 10 else lambda a, b: transfer(a, b, data.setting, pixel3, prior)
+            folds = [str(i % 5) for i in range(count)]
+            p, s = cross_predict(x, y, folds, fitter)
+            quantiles.append(conformal_quantile(np.abs(np.log(p / y)) / s))
+            p, s = fitter(x, y).predict(data.features[rest])
+            ridge = Ridge(1.0).fit(one_hot[seen], np.log(y))
+            truth.append(data.latency[rest])
+            predicted.append(p)
+            spread.append(s * quantiles[-1])
+            peer.append(np.exp(ridge.predict(one_hot[rest])))
+        t, p, s, q = (np.concatenate(part) for part in (truth, predicted, spread, peer))
+        row(f"{count} cells, mean of {draws} draws", t, p, s, 1.0, q)
+
+
+def speed(boards: Boards, _: int) -> None:
+    """Samples and ONNX files a second, one core."""
+    from edgetune.latency.batch import BatchPredictor
+    from edgetune.latency.predictor import Predictor
+    from edgetune.space.mobile import MOBILE_SMALL
+
+    rng = np.random.default_rng(0)
+    batch = BatchPredictor(Predictor.load("rpi4"), MOBILE_SMALL, channels=1, resolution=28, classes=10)
+    samples = [MOBILE_SMALL.space.draw(rng) for _ in range(4000)]
+    batch.predict(samples[:2000])
+    start = time.perf_counter()
+    batch.predict(samples)
+    print(f"{len(samples) / (time.perf_counter() - start):.0f} Samples/s")
+
+
+def row(name: str, truth: Array, predicted: Array, spread: Array, quantile: float, peer: Array) -> None:
+    covered = np.mean(np.abs(np.log(predicted / truth)) <= quantile * spread)
+    ours, theirs = figures(truth, predicted), figures(truth, peer)
+    print(
+        f"{name:48s} {ours[0]:5.1f} % {ours[1]:4.0f} % {ours[2]:4.0f} %  ρ {ours[3]:.4f}  {100 * covered:3.0f} %"
+        f" | {theirs[0]:5.1f} % {theirs[1]:4.0f} % {theirs[2]:4.0f} %  ρ {theirs[3]:.4f} | {theirs[0] / ours[0]:.1f}×",
+        flush=True,
+    )
+
+
+def figures(truth: Array, predicted: Array) -> Sequence[float]:
+    from scipy.stats import spearmanr
+
+    error = np.abs(predicted / truth - 1)
+    within = [100 * float(np.mean(error <= limit)) for limit in (0.1, 0.05)]
+    return (100 * float(error.mean()), *within, float(spearmanr(truth, predicted).statistic))
+
+
+if __name__ == "__main__":
+    main()
