@@ -49,7 +49,8 @@ def test_the_visible_range_holds_finalists_front_and_teacher(summary: RunSummary
 
 def test_hypervolume_ends_at_the_last(summary_of: Callable[..., RunSummary]) -> None:
     curve = plots.hypervolume(summary_of(trials=50))["data"][0]
-    assert curve["y"][-1] == 100 and curve["y"] == sorted(curve["y"])
+    assert curve["y"][-1] == pytest.approx(100)
+    assert curve["y"] == sorted(curve["y"])
 
 
 def test_the_drawing_agrees_with_the_graph(summary: RunSummary) -> None:
