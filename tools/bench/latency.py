@@ -49,9 +49,7 @@ def prior_without(boards: Boards, name: str) -> Prior:
 def networks(boards: Boards, _: int) -> None:
     """The Pi 4's MLPerf networks, a width or a family out; the peer is an additive non-negative least squares fit."""
     prior = prior_without(boards, "rpi4")
-    print(
-        "Raspberry Pi 4, whole networks held out: MAPE, within 10 %, within 5 %, rank correlation, coverage | additive fit"
-    )
+    print(f"Raspberry Pi 4, whole networks held out: {COLUMNS} | additive fit")
     for data in boards["rpi4"]:
         if not 20 <= len(data.names) <= 100:
             continue
@@ -84,9 +82,7 @@ class Additive:
 
 def new_boards(boards: Boards, draws: int) -> None:
     """Each setting of a board that is new but for six networks; the peer is the additive fit to those six."""
-    print(
-        "A board never seen but for 6 networks: MAPE, within 10 %, within 5 %, rank correlation, coverage | additive fit"
-    )
+    print(f"A board never seen but for 6 networks: {COLUMNS} | additive fit")
     rng, scores = np.random.default_rng(0), []
     for board, group in boards.items():
         prior = prior_without(boards, board)
@@ -117,9 +113,7 @@ def cells(boards: Boards, draws: int) -> None:
 
     from edgetune.latency.reference.nasbench201 import parse_cell
 
-    print(
-        "NAS-Bench-201 cells on the Pi 4, unseen: MAPE, within 10 %, within 5 %, rank correlation, coverage | one-hot ridge"
-    )
+    print(f"NAS-Bench-201 cells on the Pi 4, unseen: {COLUMNS} | one-hot ridge")
     data = next(d for d in boards["rpi4"] if len(d.names) > 1000)
     prior = prior_without(boards, "rpi4")
     pixel3 = [as_known("pixel3", d, prior) for d in boards["pixel3"]]
