@@ -10,8 +10,11 @@ from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 
 STRATEGIES = {
-    "random": ("edgetune.search.random", "RandomSearch"),
+    "guided": ("edgetune.search.guided", "Guided"),
     "nsga2": ("edgetune.search.nsga2", "NSGA2"),
+    "regularized-evolution": ("edgetune.search.regularized_evolution", "RegularizedEvolution"),
+    "grid": ("edgetune.search.grid", "GridSearch"),
+    "random": ("edgetune.search.random", "RandomSearch"),
 }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from edgetune.space.parameters import Choice, Sample, Space, Value, is_active
 
+ENUMERABLE = 1 << 15  # spaces up to this size are looked through entirely before a search gives up
+
 
 def size_bound(space: Space) -> float:
     """How many samples a space holds at most: conditions are left out of account."""

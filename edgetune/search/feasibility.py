@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from edgetune.errors import InfeasibleError
-from edgetune.search.enumeration import enumerate_space, size_bound
+from edgetune.search.enumeration import ENUMERABLE, enumerate_space, size_bound
 from edgetune.search.genetic import offspring
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
@@ -16,7 +16,6 @@ from edgetune.space.parameters import Sample
 
 POPULATION = 32
 GENERATIONS = 60
-ENUMERABLE = 1 << 15  # spaces up to this size are looked through entirely before the search gives up
 
 
 class Nearest:
@@ -50,6 +49,7 @@ def _candidates(nearest: Nearest, rng: np.random.Generator) -> Iterator[Sample]:
     """Descendants of the nearest samples, then, in a small space, every sample there is."""
     space = nearest.problem.space
     size = size_bound(space)
+    yield from (space.draw(rng) for _ in range(POPULATION - len(nearest.pool)))
     for _ in range(GENERATIONS if size > GENERATIONS * POPULATION else 0):
         parents = nearest.shrink()
         for _ in range(POPULATION):

@@ -66,7 +66,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def _propose(self, rng: np.random.Generator) -> Sample | None:
-        """A candidate; it may be known or break a limit. None: nothing is left."""
+        """A candidate; it may be known or break a limit. None: out of ideas."""
 
     def _learn(self, trials: Sequence[Trial]) -> None:  # noqa: B027 — not every strategy learns
         """What a strategy that learns does with the trials."""
@@ -76,7 +76,7 @@ class Strategy(ABC):
         for _ in range(PATIENCE):
             candidate = self._propose(rng)
             if candidate is None:
-                return None
+                break
             if nearest.look(candidate) and candidate.hash not in self.known:
                 self._met_feasible = True
                 return candidate
