@@ -18,6 +18,10 @@ from edgetune.files import atomic_write
 Target = Mapping[str, Any]
 
 
+SCHEDULES = "loops tiled for the processor's registers, not tuned by timing on the board"
+"""What a card says of a library that :func:`compile_tvm` made."""
+
+
 def compile_tvm(source: Path, target: Path, *, tvm_target: Target) -> None:
     """Compiles and links `source`; the library runs with :mod:`edgetune.export.board.run_tvm`.
 

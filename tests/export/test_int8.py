@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from edgetune.errors import ExportError
-from edgetune.export.host import logits_of
-from edgetune.export.int8 import quantize_onnx
+from edgetune.export.host import logits_of, top1_of
+from edgetune.export.int8 import METHODS, quantize_best, quantize_onnx
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def calibration(digits) -> np.ndarray:
 
 
 @pytest.mark.parametrize("network", ["relu", "hswish"])
-@pytest.mark.parametrize("method", ["minmax", "entropy", "percentile"])
+@pytest.mark.parametrize("method", METHODS)
 def test_answers_stay_those_of_float(network, method, request, digits, calibration, tmp_path: Path) -> None:
     source, target = request.getfixturevalue(f"{network}_onnx"), tmp_path / "model.int8.onnx"
     quantize_onnx(source, target, calibration=calibration, method=method)
@@ -25,6 +25,19 @@ def test_answers_stay_those_of_float(network, method, request, digits, calibrati
     assert np.mean(exact.argmax(1) == digits.test_labels) > 0.85
     assert np.mean(exact.argmax(1) == rounded.argmax(1)) >= 0.98
     assert not np.array_equal(exact, rounded)
+
+
+def test_the_most_accurate_method_is_kept(hswish_onnx: Path, digits, calibration: np.ndarray, tmp_path: Path) -> None:
+    # One picture far out of range stretches the extremes, but not the percentiles.
+    stretched, target = calibration.copy(), tmp_path / "best.onnx"
+    stretched[0, 0, 0, :2] = 10_000
+    kept = quantize_best(
+        hswish_onnx, target, calibration=stretched, pictures=digits.test[:200], labels=digits.test_labels[:200]
+    )
+    assert set(kept.top1) == set(METHODS)
+    assert kept.top1["minmax"] < kept.top1["percentile"]
+    assert kept.top1[kept.method] == max(kept.top1.values())
+    assert top1_of(target, digits.test[:200], digits.test_labels[:200]) == kept.top1[kept.method]
 
 
 def test_weights_are_int8_per_channel_and_the_normalisation_stays_float(relu_onnx, calibration, tmp_path: Path) -> None:
