@@ -95,7 +95,7 @@ class SearchConfig(Section):
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
-    teacher_training: Training = Training(epochs=7, learning_rate=0.006)
+    teacher_training: Training = Training(epochs=7, learning_rate=0.005)
     supernet_training: Training = Training(epochs=4, learning_rate=0.006)
     finalist_training: Training = Training(epochs=5, learning_rate=0.008)
 

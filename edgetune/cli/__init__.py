@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from edgetune.cli import devices
+from edgetune.cli.calibrate import calibrate
 from edgetune.cli.export import export
 from edgetune.cli.predict import predict
 from edgetune.cli.report import report
@@ -23,7 +24,7 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, export, report):
+for command in (search, predict, calibrate, export, report):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 

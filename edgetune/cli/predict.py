@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,13 @@ COSTLIEST = 10
 
 
 def predict(
-    networks: Annotated[list[str], typer.Argument(help="ONNX files, or names such as mobilenet-v2-1.0-224.")],
+    models: Annotated[
+        list[str] | None, typer.Argument(help="ONNX files, or names such as mobilenet-v2-1.0-224.", show_default=False)
+    ] = None,
+    networks: Annotated[
+        Path | None, typer.Option(help="A CSV file with a column `network`, besides or instead of arguments.")
+    ] = None,
+    space: Annotated[str | None, typer.Option(help="The space that names belong to, such as nasbench201.")] = None,
     device: Annotated[str, typer.Option(help="The board; see `edgetune devices`.")] = "rpi4",
     runtime: Annotated[str | None, typer.Option(help="Such as tflite-2.7.1; by default the board's own.")] = None,
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
@@ -21,10 +28,14 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a network.")] = False,
 ) -> None:
     """Predict a network's latency on a board, with a 90 % interval, and show where the time goes."""
-    from edgetune.latency.networks import predict_networks
+    from edgetune.errors import ConfigError
+    from edgetune.latency.networks import predict_networks, read_names
 
+    names = [*(models or ()), *(read_names(networks) if networks else ())]
+    if not names:
+        raise ConfigError("no network is named", mend="give an ONNX file, a name, or --networks FILE.csv")
     predictions = predict_networks(
-        networks, device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz
+        names, device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz, space=space
     )
     if json:
         print_json([prediction.to_json() for prediction in predictions])

@@ -42,9 +42,11 @@ class Recipe:
     shift: int = 1
     flip: bool = True
 
+    shrunk: float = 0.0  # share of the training, from its beginning, on pictures of three quarters the side
+
     def resolution(self, full: int, done: float) -> int:
-        """Pixels a side: in the first half of the training three quarters of the full ones, at half the cost."""
-        return full if done >= 0.5 or full < LEAST_SHRUNK else round(full * 0.75)
+        """Pixels a side at this point of the training."""
+        return round(0.75 * full) if done < self.shrunk and full >= LEAST_SHRUNK else full
 
 
 @dataclass(frozen=True)

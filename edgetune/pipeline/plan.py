@@ -54,18 +54,19 @@ class Costs:
 def plan_of(config: SearchConfig) -> Plan:
     """The whole work."""
 
-    def recipe(training: Training) -> Recipe:
+    def recipe(training: Training, shrunk: float = 0.0) -> Recipe:
         return Recipe(
             epochs=training.epochs,
             learning_rate=training.learning_rate,
             batch_size=training.batch_size,
             shift=config.augmentation.shift,
             flip=config.augmentation.flip,
+            shrunk=shrunk,
         )
 
     return Plan(
         teacher=recipe(config.teacher_training),
-        supernet=recipe(config.supernet_training),
+        supernet=recipe(config.supernet_training, shrunk=0.5),
         finalist=recipe(config.finalist_training),
         trials=config.trials,
         finalists=config.finalists,
