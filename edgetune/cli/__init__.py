@@ -14,6 +14,7 @@ from edgetune.cli.export import export
 from edgetune.cli.predict import predict
 from edgetune.cli.report import report
 from edgetune.cli.search import search
+from edgetune.cli.verify import verify
 from edgetune.errors import EdgetuneError
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, calibrate, export, report):
+for command in (search, predict, calibrate, export, verify, report):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 

@@ -18,9 +18,9 @@ from edgetune.export import card as cards
 from edgetune.export import host
 from edgetune.export.agreement import compare_logits
 from edgetune.export.bundle import Bundle, write_bundle
-from edgetune.export.int8 import quantize_onnx
+from edgetune.export.int8 import quantize_best
 from edgetune.export.onnx_file import export_onnx
-from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
+from edgetune.export.tvm_library import SCHEDULES, compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
 from edgetune.pipeline.task import Task
 from edgetune.report import summary as report
@@ -30,6 +30,8 @@ CHECKED_ON = 256
 """Validation pictures on which an artefact's logits are compared with the network's."""
 CALIBRATED_WITH = 256
 """Training pictures that the ranges of INT8 activations are taken from."""
+REFERENCES = 8
+"""Validation pictures that travel in the bundle with their logits, for `edgetune verify`."""
 INT8_TESTED_ON = 2_000
 """Pictures of a split on which INT8's top-1 is compared with the network's."""
 INT8_MAY_LOSE = 0.005
@@ -63,7 +65,10 @@ def bundle_network(
         artefacts = [result for result in made if isinstance(result, cards.Artefact)]
         omitted = [result for result in made if isinstance(result, cards.Omission)]
         card = _card(task, distilled, teacher, artefacts, omitted, provenance)
-        return write_bundle(folder, card, {artefact.file: work / artefact.file for artefact in artefacts})
+        files = {artefact.file: work / artefact.file for artefact in artefacts}
+        pictures = _first(task.dataset.validation, REFERENCES)
+        logits = logits_of(distilled.network, pictures, device=torch.device("cpu"))
+        return write_bundle(folder, card, files, reference=(_pixels(pictures, REFERENCES), logits))
 
 
 def _onnx(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
@@ -79,9 +84,15 @@ def _onnx(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | card
 def _int8(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
     """Kept where it is faster on this host and loses less than half a point on the validation split."""
     data, source, path = task.dataset, work / "model.onnx", work / "model.int8.onnx"
-    quantize_onnx(source, path, calibration=_pixels(data.train, CALIBRATED_WITH))
     validation, test = (_first(split, INT8_TESTED_ON) for split in (data.validation, data.test))
-    loss = _top1_of(source, validation) - _top1_of(path, validation)
+    quantised = quantize_best(
+        source,
+        path,
+        calibration=_pixels(data.train, CALIBRATED_WITH),
+        pictures=_pixels(validation, len(validation)),
+        labels=validation.labels,
+    )
+    loss = _top1_of(source, validation) - quantised.top1[quantised.method]
     speed = host.compare_speed(source, path)
     spoken = f"{speed.speedup:.2f} times the speed of float32 ({speed.kind}, {speed.runtime}, {speed.threads} thread)"
     if loss > INT8_MAY_LOSE:
@@ -109,7 +120,7 @@ def _tvm(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards
         file=path.name,
         test_top1=distilled.test_top1,
         checks=(check,),
-        note="untuned: stock schedules, several times slower than onnxruntime",
+        note=SCHEDULES,
     )
 
 
