@@ -32,6 +32,9 @@ def search(
     min_accuracy: Annotated[
         str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
     ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="nsga2, guided, regularized-evolution, random. [nsga2]", rich_help_panel=TRAINING)
+    ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
     finalists: Annotated[
         int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
@@ -61,6 +64,7 @@ def search(
         "resolution": resolution,
         "teacher": teacher,
         "init_teacher": init_teacher,
+        "strategy": strategy,
         "seed": seed,
         "trials": trials,
         "finalists": finalists,

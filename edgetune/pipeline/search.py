@@ -47,13 +47,10 @@ from edgetune.report.front import front_json
 from edgetune.report.page import write_report
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
-from edgetune.search.catalogue import make_strategy
 from edgetune.search.finalists import pick_finalists
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
-
-STRATEGY = "nsga2"
 
 
 def search(*, out: str | Path | None = None, reporter: Reporter | None = None, **settings: Any) -> RunSummary:
@@ -99,12 +96,11 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     if given:
         given.check_classes(dataset.classes)
     task = Task(config, dataset, predictor)
-    make_strategy(STRATEGY, task.problem, seed=config.seed).ask(1)  # raises where no network holds the limits
+    task.new_strategy().ask(1)  # raises where no network holds the limits
     settings = {
         "config": config.model_dump(),
         "data": dataset.content_hash,
         "space": task.space.name,
-        "strategy": STRATEGY,
         "command": command,
     }
     return SearchRun(folder, Study.create(folder.study, settings), task, reporter)
@@ -244,7 +240,7 @@ class SearchRun:
         self.reporter.progress("search", len(self.study), plan.trials)
         return search_with_nni(
             self.study,
-            make_strategy(STRATEGY, self.task.problem, seed=self.config.seed),
+            self.task.new_strategy(),
             evaluate,
             build=cut_out,
             trials=plan.trials,

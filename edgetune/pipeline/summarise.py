@@ -60,7 +60,7 @@ def _run(task: Task, study: Study, folder: RunFolder, notes: list[str]) -> repor
         seed=task.config.seed,
         command=study.settings["command"],
         space=task.space.name,
-        strategy=study.settings["strategy"],
+        strategy=task.config.strategy,
         settings=flat,
         notes=tuple(notes),
     )

@@ -21,8 +21,10 @@ from edgetune.latency.graph import Graph
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
+from edgetune.search.catalogue import make_strategy
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
+from edgetune.search.strategy import Strategy
 from edgetune.space.architecture import Architecture
 from edgetune.space.mobile import MobileSpace, space_for
 from edgetune.space.parameters import Sample
@@ -63,6 +65,10 @@ class Task:
             Objective("memory_bytes", limit=limits.memory_bytes, cheap=True, unit="B", optimize=False),
         )
         return Problem(self.space.space, objectives, cheap=self.cheap)
+
+    def new_strategy(self) -> Strategy:
+        """The same proposals each time it is made and told the same."""
+        return make_strategy(self.config.strategy, self.problem, seed=self.config.seed)
 
     def architecture(self, sample: Sample) -> Architecture:
         data = self.dataset
