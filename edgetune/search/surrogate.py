@@ -138,7 +138,7 @@ def scheduled(n: int) -> int:
     """The largest count up to `n` at which hyper-parameters are fitted.
 
     >>> [scheduled(n) for n in (4, 5, 23, 24, 100)]
-    [4, 5, 22, 22, 92]
+    [4, 5, 23, 23, 94]
     """
     count = min(n, 4)
     while (following := max(count + 1, int(count * TUNE_GROWTH))) <= n:
