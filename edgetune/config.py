@@ -70,7 +70,7 @@ class Distillation(Section):
     """How the teacher is listened to (Hinton 2015)."""
 
     temperature: PositiveFloat = 2.0
-    teacher_weight: float = Field(default=0.9, ge=0, le=1)
+    teacher_weight: float = Field(default=0.7, ge=0, le=1)
 
 
 class Augmentation(Section):
@@ -96,9 +96,9 @@ class SearchConfig(Section):
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
-    teacher_training: Training = Training(epochs=7, learning_rate=0.005)
+    teacher_training: Training = Training(epochs=8, learning_rate=0.005)
     supernet_training: Training = Training(epochs=4, learning_rate=0.006)
-    finalist_training: Training = Training(epochs=5, learning_rate=0.008)
+    finalist_training: Training = Training(epochs=4, learning_rate=0.008)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

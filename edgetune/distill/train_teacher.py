@@ -19,6 +19,7 @@ from edgetune.distill.teacher import TorchTeacher, fit_pixels
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher, Header, build, load_checkpoint, save_checkpoint
 
 WIDTH = 32
+SMOOTHING = 0.1  # of the labels (Szegedy 2016)
 FINE_TUNING = 0.1  # share of the learning rate for weights that were trained before
 
 
@@ -41,7 +42,7 @@ def trained_teacher(
         :class:`edgetune.nets.residual.ResidualNetwork` is trained from nothing.
     """
     start = load_checkpoint(initial).content_hash if initial else WIDTH
-    key = json.dumps([dataset.content_hash, start, repr(recipe), seed])
+    key = json.dumps([dataset.content_hash, start, repr(recipe), SMOOTHING, seed])
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not folder.exists():
         teacher = new_teacher(dataset, initial, seed=seed, device=device)
@@ -95,7 +96,7 @@ def fit_teacher(
         pixels = fit_pixels(batch.pixels, teacher.channels, teacher.resolution)
         with mixed_precision(pixels.device):
             logits = teacher.module(pixels)
-        yield nn.functional.cross_entropy(logits.float(), batch.labels)
+        yield nn.functional.cross_entropy(logits.float(), batch.labels, label_smoothing=SMOOTHING)
 
     train(
         teacher.module,
