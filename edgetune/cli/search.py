@@ -15,7 +15,7 @@ LIMITS, TRAINING, FILES = "Hard limits", "How much work", "Files"
 def search(
     device: Annotated[str | None, typer.Option(help="The board to search for; see `edgetune devices`. [rpi4]")] = None,
     data: Annotated[
-        str | None, typer.Option(help="fashion-mnist, cifar10, digits, or a folder with a folder a class. [fashion-mnist]")
+        str | None, typer.Option(help="fashion-mnist, cifar10, digits, or a folder of class folders. [fashion-mnist]")
     ] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels a side; by default what suits the pictures.")] = None,
     teacher: Annotated[
