@@ -44,13 +44,15 @@ def recalibrate(module: nn.Module, images: np.ndarray) -> None:
     """Sets the BatchNorm statistics to the means over `images`, uint8 (N, H, W, C) (Yu and Huang 2019, section 3.3)."""
     device = next(module.parameters()).device
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the batches
     module.train()
-    for start in range(0, len(images), BATCH):
+    whole = max(1, len(images) // BATCH)  # a small last batch would weigh as much as a whole one
+    for start in range(0, whole * BATCH, BATCH):
         with mixed_precision(device):
             module(to_pixels(images[start : start + BATCH], device))
     module.eval()
-    for norm in norms:
-        norm.momentum = 0.1
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

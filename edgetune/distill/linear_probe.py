@@ -26,6 +26,8 @@ def fit_classifier(teacher: TorchTeacher, pictures: Pictures, *, progress: Progr
     probe = LogisticRegression(C=0.01, max_iter=200).fit(scaler.transform(features), pictures.labels[:count])
     weight = probe.coef_ / scaler.scale_
     bias = probe.intercept_ - weight @ scaler.mean_
+    if len(probe.classes_) == 2:  # scikit-learn gives the second class's log odds alone
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     classifier = _classifier(teacher)
     with torch.no_grad():
         rows = torch.from_numpy(probe.classes_)  # a class may have no picture among these

@@ -161,7 +161,12 @@ def _save(path: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer
         return
     with atomic_write(path) as aside:
         torch.save(
-            {"module": module.state_dict(), "optimizer": optimizer.state_dict(), "step": schedule.last_epoch}, aside
+            {
+                "module": module.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            },
+            aside,
         )
 
 
@@ -172,5 +177,5 @@ def _resume(path: Path | None, module: nn.Module, optimizer: torch.optim.Optimiz
     state = torch.load(path, weights_only=True)
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict({"last_epoch": state["step"], "_step_count": state["step"] + 1})
-    return int(state["step"])
+    schedule.load_state_dict(state["schedule"])
+    return schedule.last_epoch

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from edgetune.distill.precision import place
@@ -108,9 +109,20 @@ class TorchTeacher(Teacher):
 
 
 def fit_pixels(pixels: Tensor, channels: int, resolution: int) -> Tensor:
-    """Resizes to what a network takes; grey pictures are repeated for a network that takes colours."""
+    """Resizes to what a network takes; grey pictures are repeated for a network that takes colours.
+
+    Raises
+    ------
+    TeacherError
+        Colour pictures for a network that takes grey ones.
+    """
     if pixels.shape[1] == 1 and channels == 3:
         pixels = pixels.expand(-1, 3, -1, -1)
+    if pixels.shape[1] != channels:
+        raise TeacherError(
+            f"the teacher takes pictures of {channels} channel(s), those of the data set have {pixels.shape[1]}",
+            mend="give a teacher for such pictures",
+        )
     if pixels.shape[2] != resolution:
         pixels = functional.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
     return pixels
@@ -118,6 +130,7 @@ def fit_pixels(pixels: Tensor, channels: int, resolution: int) -> Tensor:
 
 def count_macs(module: nn.Module, example: Tensor) -> int:
     """Multiply-accumulates of convolutions and matrix products, half of torch's own count of operations."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    products = sdpa_kernel(SDPBackend.MATH)  # those of a CPU's fused attention are not counted
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), products:
         module(example)
     return counter.get_total_flops() // 2 // len(example)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
@@ -110,13 +111,13 @@ def load_checkpoint(path: Path) -> CheckpointTeacher:
     try:
         text = (path / HEADER).read_text(encoding="utf-8")
         header = Header.model_validate_json(text)
-    except (ValidationError, UnicodeDecodeError, FileNotFoundError) as error:
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
         raise TeacherError("not a teacher's header", where=path / HEADER, mend="make the checkpoint again") from error
     module = build(header, where=path / HEADER)
     try:
         module.load_state_dict(load_file(path / WEIGHTS))
     except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = shorten(str(error), 300, placeholder=" …")  # torch lists every tensor that does not fit
         raise TeacherError(
             f"the weights cannot be read: {reason}", where=path / WEIGHTS, mend="make or copy the checkpoint again"
         ) from error

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
+from textwrap import shorten
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from edgetune.distill.teacher import TorchTeacher
 from edgetune.errors import MissingDependencyError, TeacherError
 from edgetune.nets.layers import Normalize
+
+CHANNELS = 3
 
 
 class _Logits(nn.Module):
@@ -42,39 +46,63 @@ def load_transformers(path: Path) -> TorchTeacher:
     if not files:
         raise TeacherError("no .safetensors file in it", where=path, mend="save the model with safe_serialization")
     try:
-        model = AutoModelForImageClassification.from_pretrained(
-            path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        model, loading = AutoModelForImageClassification.from_pretrained(
+            path,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
     except Exception as error:  # the library raises whatever its parts raise
-        reason = str(error).splitlines()[0]
+        reason = shorten(str(error), 300, placeholder=" …")
         raise TeacherError(f"not a usable image classifier: {reason}", where=path, mend="check the folder") from error
-    mean, std, resolution = _preprocessing(path, model.config)
+    untrained = sorted(name for name, _ in model.named_parameters() if name in loading["missing_keys"])
+    if untrained:  # the library makes them up
+        raise TeacherError(
+            f"no weights for {untrained[0]}", where=path, mend="give a model that was trained to classify"
+        )
+    if getattr(model.config, "num_channels", CHANNELS) != CHANNELS:
+        raise TeacherError("takes no pictures in colour", where=path, mend="give a model for red, green and blue")
+    mean, std, resolution = _preprocessing(path, int(np.max(getattr(model.config, "image_size", 224))))
     names = model.config.id2label
     return TorchTeacher(
         _Logits(model, mean, std),
         name=f"{model.config.model_type} ({path.name})",
         classes=[names[index] for index in range(len(names))],
-        channels=3,
+        channels=CHANNELS,
         resolution=resolution,
-        content_hash=_digest([path / "config.json", *files]),
+        content_hash=_digest([path / "config.json", path / "preprocessor_config.json", *files]),
         licence="see the model's card",
     )
 
 
-def _preprocessing(path: Path, config: object) -> tuple[tuple[float, ...], tuple[float, ...], int]:
-    """Mean and deviation on the 0…1 scale and the resolution, as the model's image processor has them."""
+def _preprocessing(path: Path, side: int) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+    """Mean and deviation on the 0…1 scale and the resolution of the model's own image processor.
+
+    They are read off what it makes of pictures of one colour and `side` pixels a side, because processors say the
+    same in many ways.
+    """
+    from transformers import AutoImageProcessor
+
     file = path / "preprocessor_config.json"
     if not file.is_file():
         mend = "copy it beside config.json: the normalisation is part of a teacher"
         raise TeacherError("no preprocessor_config.json in it", where=path, mend=mend)
-    processor = json.loads(file.read_text(encoding="utf-8"))
-    normalised = processor.get("do_normalize", True)
-    mean = tuple(processor["image_mean"]) if normalised else (0.0, 0.0, 0.0)
-    std = tuple(processor["image_std"]) if normalised else (1.0, 1.0, 1.0)
-    size = processor.get("crop_size") or processor.get("size") or getattr(config, "image_size", 224)
-    if isinstance(size, dict):
-        size = size.get("height") or size.get("shortest_edge")
-    return mean, std, int(size)
+    try:
+        processor = AutoImageProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        pictures = [Image.new("RGB", (side, side), colour) for colour in ("black", "white", "red")]
+        pixels = processor(pictures, return_tensors="np")["pixel_values"]
+        resolution = pixels.shape[3]
+        black, white, red = pixels[:, :, resolution // 2, resolution // 2].astype(float)
+    except Exception as error:  # the library raises whatever its parts raise
+        reason = shorten(str(error), 300, placeholder=" …")
+        raise TeacherError(f"its image processor cannot be used: {reason}", where=file, mend="check it") from error
+    if not np.allclose(red, [white[0], *black[1:]]):
+        mend = "give a teacher that takes red, green and blue, each normalised alone"
+        raise TeacherError("its image processor mixes or swaps colours", where=file, mend=mend)
+    std = 1 / (white - black)
+    return tuple((-black * std).tolist()), tuple(std.tolist()), resolution
 
 
 def _digest(files: list[Path]) -> str:

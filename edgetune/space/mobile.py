@@ -51,9 +51,10 @@ class MobileSpace:
         exists = () if deep_enough == stage.depths else (Condition(f"stage{s}.depth", deep_enough),)
         name = f"stage{s}.block{b}"
         separable = (*exists, Condition(f"{name}.kind", ("mbconv",)))  # a fused block is a 3×3 convolution
+        kernel = [Choice(f"{name}.kernel", stage.kernels, separable)] if "mbconv" in stage.kinds else []
         return [
             Choice(f"{name}.kind", stage.kinds, exists),
-            Choice(f"{name}.kernel", stage.kernels, separable),
+            *kernel,
             Choice(f"{name}.expansion", stage.expansions, exists),
             Choice(f"{name}.activation", self.activations, exists),
             Choice(f"{name}.squeeze_excite", self.squeeze_excites, exists),

@@ -105,7 +105,7 @@ def test_different_samples_are_different_networks(mobile: MobileSpace, seed: int
 @given(seed=seeds)
 def test_every_network_lies_between_the_smallest_and_the_largest(mobile: MobileSpace, seed: int) -> None:
     sample = mobile.space.draw(np.random.default_rng(seed))
-    small, largest = mobile.smallest().values, mobile.largest().values
+    small, largest = mobile.smallest().values, {**mobile.largest()[1].values, **mobile.largest()[0].values}
     for parameter in mobile.space.parameters:
         assert isinstance(parameter, Choice)
         value = sample.values.get(parameter.label)
@@ -115,12 +115,14 @@ def test_every_network_lies_between_the_smallest_and_the_largest(mobile: MobileS
 
 
 @both
-@pytest.mark.parametrize("kind", ["mbconv", "fused"])
-def test_the_largest_has_every_block_of_the_kind(mobile: MobileSpace, kind: str) -> None:
-    blocks = network(mobile, mobile.largest(kind)).blocks  # type: ignore[arg-type]
-    assert len(blocks) == sum(stage.depths[-1] for stage in mobile.stages)
-    assert {block.kind for block in blocks} == {kind}
-    assert all(block.squeeze_excite for block in blocks)
+def test_the_largest_have_every_block_once_with_each_kind(mobile: MobileSpace) -> None:
+    largest = [network(mobile, sample) for sample in mobile.largest()]
+    for a in largest:
+        assert len(a.blocks) == sum(stage.depths[-1] for stage in mobile.stages)
+        assert all(block.squeeze_excite for block in a.blocks)
+    for blocks in zip(*(a.blocks for a in largest), strict=True):
+        label = blocks[0].name.replace("_block", ".block") + ".kind"
+        assert {block.kind for block in blocks} == set(mobile.space.by_label[label].options)  # type: ignore[union-attr]
 
 
 @both

@@ -1,0 +1,286 @@
+"""The training loop: its schedule and optimizer against torch's own, its resumption against an unbroken run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
+
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.loop import Batch, Progress, Recipe, parameter_groups, train, warm_up_cosine
+from edgetune.errors import TeacherError
+
+RECIPE = Recipe(epochs=3.5, learning_rate=0.01, batch_size=64, shift=1, flip=True)  # 14 steps of 256 pictures
+MakeNetwork = Callable[..., nn.Module]
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_at(step: int) -> Progress:
+    def progress(stage: str, done: int, total: int) -> None:
+        if done == step * RECIPE.batch_size:
+            raise Stopped
+
+    return progress
+
+
+def fit(
+    network: nn.Module, dataset: Dataset, *, checkpoint: Path | None = None, progress: Progress | None = None
+) -> dict[str, Tensor]:
+    """Trains with a loss that draws random numbers; gives all weights and statistics."""
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        noise = torch.randn(batch.pixels.shape, generator=batch.generator)
+        yield functional.cross_entropy(network(batch.pixels + noise), batch.labels)
+
+    train(network, losses, dataset.train, RECIPE, seed=3, stage="test", checkpoint=checkpoint, progress=progress)
+    return network.state_dict()
+
+
+def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+@pytest.mark.parametrize("stops", [[2], [4], [5], [8], [13], [5, 7, 9]], ids=str)
+def test_a_resumed_run_ends_with_the_bits_of_an_unbroken_one(
+    stops: list[int], make_network: MakeNetwork, dataset: Dataset, tmp_path: Path
+) -> None:
+    unbroken = fit(make_network(), dataset)
+    for step in stops:
+        with pytest.raises(Stopped):
+            fit(make_network(), dataset, checkpoint=tmp_path / "c.pt", progress=stop_at(step))
+    torch.rand(5)  # the process that goes on has drawn other numbers
+    resumed = fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
+    assert differing(unbroken, resumed) == []
+    assert differing(unbroken, make_network().state_dict()) != []
+
+
+def test_what_was_done_is_not_done_again(make_network: MakeNetwork, dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        fit(make_network(), dataset, checkpoint=tmp_path / "c.pt", progress=stop_at(9))
+    seen: list[int] = []
+    first = fit(
+        make_network(), dataset, checkpoint=tmp_path / "c.pt", progress=lambda stage, done, total: seen.append(done)
+    )
+    assert seen == [step * 64 for step in range(9, 15)]  # two epochs of four steps were on the disk
+    other = make_network(seed=1)
+    again = fit(other, dataset, checkpoint=tmp_path / "c.pt", progress=stop_at(14))  # not stopped: all is done
+    assert differing(first, again) == [] and not other.training
+
+
+def test_checkpoints_hold_nothing_but_tensors_and_numbers(
+    make_network: MakeNetwork, dataset: Dataset, tmp_path: Path
+) -> None:
+    fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
+    assert torch.load(tmp_path / "c.pt", weights_only=True)["schedule"]["last_epoch"] == 14
+    assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_another_seed_is_another_run(make_network: MakeNetwork, dataset: Dataset) -> None:
+    def trained(seed: int) -> dict[str, Tensor]:
+        network = make_network()
+        train(network, labelled(network), dataset.train, RECIPE, seed=seed, stage="test")
+        return network.state_dict()
+
+    assert differing(trained(1), trained(1)) == []
+    assert differing(trained(1), trained(2)) != []
+
+
+def labelled(network: nn.Module) -> Callable[[Batch], Iterator[Tensor]]:
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        yield functional.cross_entropy(network(batch.pixels), batch.labels)
+
+    return losses
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.01, 1), (0.5, 2), (1, 4), (1.3, 5), (2.5, 10)])
+def test_epochs_may_be_a_fraction(epochs: float, steps: int, make_network: MakeNetwork, dataset: Dataset) -> None:
+    network, seen = make_network(), []
+    train(
+        network,
+        labelled(network),
+        dataset.train,
+        replace(RECIPE, epochs=epochs),
+        seed=0,
+        stage="test",
+        progress=lambda *told: seen.append(told),
+    )
+    assert seen == [("test", 64 * step, 64 * steps) for step in range(1, steps + 1)]
+    assert not network.training
+
+
+def numbered(n: int) -> Pictures:
+    """Each picture is filled with its own number, its label is its number."""
+    images = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 2, 2, 1))
+    return Pictures(images, np.arange(n))
+
+
+def batches_of(pictures: Pictures, recipe: Recipe, teacher_logits: np.ndarray | None = None) -> list[Batch]:
+    network, seen = nn.Linear(1, 1), []
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        seen.append(batch)
+        yield network.weight.sum()
+
+    train(network, losses, pictures, recipe, seed=0, stage="test", teacher_logits=teacher_logits)
+    return seen
+
+
+def test_an_epoch_shows_each_picture_at_most_once_with_its_label_and_targets() -> None:
+    recipe = Recipe(epochs=2, learning_rate=0.1, batch_size=30, shift=0, flip=False)
+    logits = np.arange(200, dtype=np.float32).reshape(100, 2)
+    batches = batches_of(numbered(100), recipe, logits)
+    assert len(batches) == 6 and all(len(batch.labels) == 30 for batch in batches)
+    for batch in batches:
+        assert batch.pixels.dtype == torch.float32 and batch.teacher_logits is not None
+        assert torch.equal(batch.pixels[:, 0, 1, 1].long(), batch.labels)
+        assert torch.equal(batch.teacher_logits, torch.from_numpy(logits)[batch.labels])
+    epochs = [torch.cat([batch.labels for batch in batches[i : i + 3]]) for i in (0, 3)]
+    assert all(len(set(epoch.tolist())) == 90 for epoch in epochs)
+    assert set(epochs[0].tolist()) != set(epochs[1].tolist()), "another ten are left out"
+
+
+def test_fewer_pictures_than_a_batch_are_one_batch() -> None:
+    batches = batches_of(numbered(7), Recipe(epochs=3, learning_rate=0.1, batch_size=64))
+    assert [len(batch.labels) for batch in batches] == [7, 7, 7]
+    assert batches[0].teacher_logits is None
+
+
+@pytest.mark.parametrize(
+    ("full", "shrunk", "sizes"),
+    [(28, 0.5, [21] * 5 + [28] * 5), (28, 0.0, [28] * 10), (32, 0.2, [24] * 2 + [32] * 8), (8, 0.5, [8] * 10)],
+)
+def test_training_may_begin_on_smaller_pictures(full: int, shrunk: float, sizes: list[int]) -> None:
+    images = np.full((20, full, full, 3), 77, np.uint8)
+    recipe = Recipe(epochs=10, learning_rate=0.1, batch_size=20, shift=0, shrunk=shrunk)
+    batches = batches_of(Pictures(images, np.zeros(20, np.int64)), recipe)
+    assert [tuple(batch.pixels.shape) for batch in batches] == [(20, 3, size, size) for size in sizes]
+    assert all(torch.allclose(batch.pixels, torch.tensor(77.0)) for batch in batches)
+    assert [batch.done for batch in batches] == pytest.approx(np.arange(10) / 10)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_is_an_error(value: float, make_network: MakeNetwork, dataset: Dataset) -> None:
+    network = make_network()
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        yield network(batch.pixels).sum() * value
+
+    with pytest.raises(TeacherError, match=r"^supernet: the loss is not finite"):
+        train(network, losses, dataset.train, RECIPE, seed=0, stage="supernet")
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_losses_are_added_up(make_network: MakeNetwork, dataset: Dataset) -> None:
+    def trained(parts: list[float]) -> dict[str, Tensor]:
+        network = make_network()
+        network.eval()
+
+        def losses(batch: Batch) -> Iterator[Tensor]:
+            for part in parts:
+                yield part * functional.cross_entropy(network.eval()(batch.pixels.double()), batch.labels)
+
+        train(network.double(), losses, dataset.train, RECIPE, seed=0, stage="test")
+        return network.state_dict()
+
+    torch.testing.assert_close(trained([0.25, 0.75]), trained([1.0]), rtol=1e-6, atol=1e-9)
+
+
+def test_the_weights_are_those_of_torchs_own_parts() -> None:
+    """AdamW, warm-up, cosine, clipping and decay put together anew, on full batches."""
+    steps, rising = 20, 4
+    recipe = Recipe(
+        epochs=steps,
+        learning_rate=0.05,
+        batch_size=32,
+        weight_decay=0.3,
+        warm_up=0.2,
+        clip_norm=0.5,
+        shift=0,
+        flip=False,
+    )
+    rng = np.random.default_rng(0)
+    pictures = Pictures(rng.integers(0, 256, (32, 4, 4, 1), dtype=np.uint8), rng.integers(0, 3, 32))
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
+    theirs = copy.deepcopy(ours)
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        yield functional.cross_entropy(ours(batch.pixels.double() / 255), batch.labels)
+
+    train(ours, losses, pictures, recipe, seed=0, stage="test")
+
+    weight, bias = theirs.parameters()
+    optimizer = torch.optim.AdamW(
+        [{"params": [weight], "weight_decay": 0.3}, {"params": [bias], "weight_decay": 0}], lr=0.05
+    )
+    schedule = SequentialLR(
+        optimizer,
+        [LinearLR(optimizer, 1 / rising, 1, rising - 1), CosineAnnealingLR(optimizer, steps - rising)],
+        [rising],
+    )
+    x = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).double() / 255
+    for _ in range(steps):
+        optimizer.zero_grad()
+        functional.cross_entropy(theirs(x), torch.from_numpy(pictures.labels)).backward()
+        nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+        optimizer.step()
+        schedule.step()
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=1e-6, atol=1e-9)
+
+
+@given(st.integers(1, 60), st.floats(0, 1))
+def test_the_schedule_is_torchs_linear_and_cosine_ones(total: int, warm_up: float) -> None:
+    rising = max(1, int(total * warm_up))
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    up = LinearLR(optimizer, 1 / rising, 1, rising - 1) if rising > 1 else ConstantLR(optimizer, 1)
+    schedule = SequentialLR(optimizer, [up, CosineAnnealingLR(optimizer, max(1, total - rising))], [rising])
+    for step in range(total):
+        assert warm_up_cosine(step, total, warm_up) == pytest.approx(schedule.get_last_lr()[0], abs=1e-9)
+        optimizer.step()
+        schedule.step()
+
+
+@given(st.integers(1, 1000), st.floats(0, 1))
+def test_the_schedule_has_one_peak_and_no_idle_step(total: int, warm_up: float) -> None:
+    shares = np.array([warm_up_cosine(step, total, warm_up) for step in range(total)])
+    assert shares.max() == 1 and (shares > 0).all()
+    peak = int(shares.argmax())
+    assert (np.diff(shares[: peak + 1]) > 0).all() and (np.diff(shares[peak:]) <= 0).all()
+
+
+def test_biases_and_norms_do_not_decay(make_network: MakeNetwork) -> None:
+    network = make_network()
+    network.classifier.weight.requires_grad_(False)
+    decayed, spared = parameter_groups(network, 0.3)
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    assert [names[id(w)] for w in decayed["params"]] == ["features.0.0.weight", "features.1.0.weight"]  # type: ignore[attr-defined]
+    assert [names[id(w)] for w in spared["params"]] == [  # type: ignore[attr-defined]
+        "features.0.1.weight",
+        "features.0.1.bias",
+        "features.1.1.weight",
+        "features.1.1.bias",
+        "classifier.bias",
+    ]
+
+
+def test_training_learns(make_network: MakeNetwork, dataset: Dataset) -> None:
+    network = make_network()
+    fit(network, dataset)
+    images = torch.from_numpy(dataset.test.images).permute(0, 3, 1, 2).float()
+    right = network(images).argmax(1) == torch.from_numpy(dataset.test.labels)
+    assert right.float().mean() > 0.9  # a quarter by chance

@@ -1,0 +1,143 @@
+"""A teacher's logits on disk: run once, never half-read, never without a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.teacher import TorchTeacher
+from edgetune.distill.teacher_outputs import BATCH, teacher_outputs
+from edgetune.errors import TeacherError
+
+
+class Counting(nn.Module):
+    """Counts the pictures it has seen; its logits tell the left half of a picture from the right one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        self.seen += len(pixels)
+        half = pixels.shape[3] // 2
+        return torch.stack([pixels[..., :half].mean((1, 2, 3)), pixels[..., half:].mean((1, 2, 3))], 1) * self.weight
+
+
+def counting_teacher(content_hash: str = "a") -> TorchTeacher:
+    return TorchTeacher(
+        Counting(), name="counter", classes=["l", "r"], channels=1, resolution=8, content_hash=content_hash, licence=""
+    )
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, cpu: torch.device) -> Callable[..., np.ndarray]:
+    def run(teacher: TorchTeacher, pictures: Pictures, *, key: str = "k", flip: bool = False) -> np.ndarray:
+        return teacher_outputs(teacher, pictures, key=key, flip=flip, cache=tmp_path, device=cpu)
+
+    return run
+
+
+def seen(teacher: TorchTeacher) -> int:
+    assert isinstance(teacher.module, Counting)
+    return teacher.module.seen
+
+
+Outputs = Callable[..., np.ndarray]
+
+
+def halves(pictures: Pictures) -> np.ndarray:
+    images = pictures.images[..., 0].astype(np.float64)
+    return np.stack([images[:, :, :4].mean((1, 2)), images[:, :, 4:].mean((1, 2))], 1)
+
+
+def test_they_are_the_logits_of_every_picture_in_order(make_dataset: Callable[..., Dataset], outputs: Outputs) -> None:
+    pictures = make_dataset(n=BATCH + 3).train
+    result = outputs(counting_teacher(), pictures)
+    assert result.dtype == np.float32 and result.shape == (BATCH + 3, 2)
+    np.testing.assert_allclose(result, halves(pictures), rtol=1e-5)
+    mirrored = outputs(counting_teacher(), pictures, flip=True)
+    both = np.repeat(halves(pictures).mean(1, keepdims=True), 2, 1)  # left is right in the mirror
+    np.testing.assert_allclose(mirrored, both, rtol=1e-5)
+
+
+def test_a_teacher_is_run_once(dataset: Dataset, outputs: Outputs) -> None:
+    teacher = counting_teacher()
+    first = outputs(teacher, dataset.train)
+    again = outputs(teacher, dataset.train)
+    assert seen(teacher) == 256 and np.array_equal(first, again)
+
+
+def test_other_pictures_teachers_and_mirrors_are_computed_anew(dataset: Dataset, outputs: Outputs) -> None:
+    teacher = counting_teacher()
+    outputs(teacher, dataset.train)
+    outputs(teacher, dataset.train, key="other")
+    assert seen(teacher) == 2 * 256
+    outputs(teacher, dataset.train, flip=True)
+    assert seen(teacher) == 4 * 256
+    other = counting_teacher("b")
+    outputs(other, dataset.train)
+    assert seen(other) == 256
+
+
+@pytest.mark.parametrize("kept", [0, 5, 64, 1000], ids=lambda kept: f"{kept} bytes")
+def test_a_file_that_was_cut_short_is_computed_again(
+    kept: int, dataset: Dataset, outputs: Outputs, tmp_path: Path
+) -> None:
+    teacher = counting_teacher()
+    whole = outputs(teacher, dataset.train)
+    (file,) = (tmp_path / "teacher-outputs").iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[:kept])
+    assert np.array_equal(outputs(teacher, dataset.train), whole)
+    assert seen(teacher) == 2 * 256 and file.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [np.zeros((3, 2), np.float32), np.zeros((256, 3), np.float32)])
+def test_a_file_of_another_shape_is_computed_again(
+    content: np.ndarray, dataset: Dataset, outputs: Outputs, tmp_path: Path
+) -> None:
+    whole = outputs(counting_teacher(), dataset.train)
+    (file,) = (tmp_path / "teacher-outputs").iterdir()
+    np.save(file, content)
+    assert np.array_equal(outputs(counting_teacher(), dataset.train), whole)
+
+
+def test_a_pickle_is_not_opened(dataset: Dataset, outputs: Outputs, tmp_path: Path) -> None:
+    whole = outputs(counting_teacher(), dataset.train)
+    (file,) = (tmp_path / "teacher-outputs").iterdir()
+    np.save(file, np.array([print], dtype=object), allow_pickle=True)
+    assert np.array_equal(outputs(counting_teacher(), dataset.train), whole)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused_and_not_kept(
+    value: float, dataset: Dataset, outputs: Outputs, tmp_path: Path
+) -> None:
+    teacher = counting_teacher()
+    with torch.no_grad():
+        teacher.module.weight.fill_(value)
+    with pytest.raises(TeacherError, match=r"^counter: gives values that are not finite"):
+        outputs(teacher, dataset.train)
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_progress_is_told_in_pictures(make_dataset: Callable[..., Dataset], tmp_path: Path, cpu: torch.device) -> None:
+    told: list[tuple[str, int, int]] = []
+    pictures = make_dataset(n=BATCH + 3).train
+    teacher_outputs(
+        counting_teacher(),
+        pictures,
+        key="k",
+        flip=False,
+        cache=tmp_path,
+        device=cpu,
+        progress=lambda *args: told.append(args),
+    )
+    assert told == [("teacher outputs", BATCH, BATCH + 3), ("teacher outputs", BATCH + 3, BATCH + 3)]

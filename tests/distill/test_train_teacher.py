@@ -1,0 +1,118 @@
+"""Teachers that are trained here: cached, resumed, fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from edgetune.data.pictures import Dataset
+from edgetune.distill import train_teacher
+from edgetune.distill.evaluate import accuracy
+from edgetune.distill.loop import Recipe
+from edgetune.distill.teacher_checkpoint import CheckpointTeacher
+from edgetune.distill.train_teacher import new_teacher, trained_teacher
+from edgetune.errors import TeacherError
+
+RECIPE = Recipe(epochs=4, learning_rate=0.01, batch_size=32, shift=1, flip=True)
+MakeDataset = Callable[..., Dataset]
+Told = list[tuple[str, int, int]]
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_teacher, "WIDTH", 4)
+
+
+@pytest.fixture
+def trained(tmp_path: Path, cpu: torch.device) -> Callable[..., tuple[CheckpointTeacher, Told]]:
+    def run(
+        dataset: Dataset, *, recipe: Recipe = RECIPE, initial: Path | None = None, seed: int = 0, stop_at: int = -1
+    ) -> tuple[CheckpointTeacher, Told]:
+        told: Told = []
+
+        def progress(stage: str, done: int, total: int) -> None:
+            told.append((stage, done, total))
+            if stage == "teacher" and done == stop_at:
+                raise KeyboardInterrupt
+
+        return trained_teacher(
+            dataset, recipe, initial=initial, seed=seed, cache=tmp_path, device=cpu, progress=progress
+        ), told
+
+    return run
+
+
+Trained = Callable[..., tuple[CheckpointTeacher, Told]]
+
+
+def test_a_teacher_is_trained_once(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
+    teacher, told = trained(dataset)
+    assert told[-1] == ("teacher", 1024, 1024)
+    assert accuracy(teacher.module, dataset.test) > 0.9
+    assert teacher.classes == dataset.classes
+    assert (teacher.header.mean, teacher.header.std) == (dataset.mean, dataset.std)
+    assert "CC0-1.0" in teacher.licence and "bars" in teacher.name
+    again, told = trained(dataset)
+    assert told == [] and again.content_hash == teacher.content_hash
+    assert [file.suffix for file in (tmp_path / "teachers").iterdir()] == [""], "no checkpoint is left"
+
+
+def test_other_data_recipes_and_seeds_are_other_teachers(
+    dataset: Dataset, make_dataset: MakeDataset, trained: Trained
+) -> None:
+    short = Recipe(epochs=0.1, learning_rate=0.01, batch_size=32)
+    teachers = [
+        trained(dataset, recipe=short),
+        trained(make_dataset(n=128), recipe=short),
+        trained(dataset, recipe=Recipe(epochs=0.2, learning_rate=0.01, batch_size=32)),
+        trained(dataset, recipe=short, seed=1),
+    ]
+    assert all(told for _, told in teachers)
+    assert len({teacher.content_hash for teacher, _ in teachers}) == 4
+
+
+def test_a_stopped_training_goes_on(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
+    unbroken, _ = trained(dataset)
+    before = unbroken.content_hash
+    for folder in (tmp_path / "teachers").iterdir():
+        folder.rename(tmp_path / "aside")
+    with pytest.raises(KeyboardInterrupt):
+        trained(dataset, stop_at=17 * 32)
+    resumed, told = trained(dataset)
+    assert told[0] == ("teacher", 17 * 32, 1024)  # two of four epochs were on the disk
+    assert resumed.content_hash == before
+
+
+def test_fine_tuning_starts_from_the_features_of_other_classes(
+    dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path, cpu: torch.device
+) -> None:
+    teacher, _ = trained(dataset)
+    (folder,) = (tmp_path / "teachers").iterdir()
+    two = make_dataset(classes=2, name="two")
+    start = new_teacher(two, folder, seed=0, device=cpu)
+    assert start.classes == two.classes and start.module.classifier.out_features == 2
+    for name, tensor in start.module.state_dict().items():
+        assert name.startswith("classifier.") or torch.equal(tensor, teacher.module.state_dict()[name])
+
+    tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=0.01, batch_size=32))
+    assert [stage for stage, _, _ in told] == ["linear probe"] * 4 + ["teacher"] * 4
+    assert tuned.classes == two.classes and tuned.header.mean == teacher.header.mean
+    assert "fine-tuned on two" in tuned.name
+    assert accuracy(tuned.module, two.test) > 0.9
+
+
+def test_fine_tuning_from_nothing_is_refused(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match="not a teacher's header"):
+        trained(dataset, initial=tmp_path / "absent")
+
+
+def test_a_teacher_of_greys_is_not_fine_tuned_on_colours(
+    dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path
+) -> None:
+    trained(dataset, recipe=Recipe(epochs=0.1, learning_rate=0.01, batch_size=32))
+    (folder,) = (tmp_path / "teachers").iterdir()
+    with pytest.raises(TeacherError, match="channel"):
+        trained(make_dataset(channels=3), initial=folder)
