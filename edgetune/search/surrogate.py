@@ -121,7 +121,7 @@ class Scale:
 
     def __init__(self, parts: Parts) -> None:
         self.centres = [part.mean(axis=0) for part in parts]
-        self.typical = np.maximum(np.median(np.abs(parts[1]), axis=0), 1e-12)
+        self.small = np.array([_small(np.abs(column)) for column in parts[1].T])
         bent = self._bent(parts[1])
         self.centres[1] = bent.mean(axis=0)
         self.spread = np.where(bent.std(axis=0) > 1e-9, bent.std(axis=0), np.inf) * np.sqrt(2)
@@ -130,8 +130,14 @@ class Scale:
         return [parts[0] - self.centres[0], (self._bent(parts[1]) - self.centres[1]) / self.spread]
 
     def _bent(self, columns: np.ndarray) -> np.ndarray:
-        """Nearly linear up to the typical value, logarithmic beyond: MACs and sizes span decades."""
-        return np.arcsinh(columns / self.typical)
+        """Nearly linear up to the small values, logarithmic beyond: MACs and sizes span decades."""
+        return np.arcsinh(columns / self.small)
+
+
+def _small(sizes: np.ndarray) -> float:
+    """The tenth percentile of those above 0."""
+    above = sizes[sizes > 0]
+    return float(np.quantile(above, 0.1)) if len(above) else 1.0
 
 
 def scheduled(n: int) -> int:

@@ -1,0 +1,82 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgetune.search.encoding import Encoding
+from edgetune.search.surrogate import SHIFTS, Surrogate, Warp, scheduled
+from edgetune.space.parameters import Choice, Space
+
+SPACE = Space("edges", tuple(Choice(f"e{i}", ("none", "skip", "conv1", "conv3")) for i in range(5)))
+COST = np.array([0.0, 0.2, 1.0, 3.0])
+ENCODING = Encoding(SPACE)
+figures = st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=30)
+
+
+@given(figures, st.sampled_from(SHIFTS))
+def test_warps_are_monotone_and_undone(values: list[float], shift: float) -> None:
+    column = np.sort(np.array(values))
+    warp = Warp(column, shift)
+    assert (np.diff(warp.forward(column)) >= 0).all()
+    assert warp.backward(warp.forward(column)) == pytest.approx(np.minimum(column, warp.cap), rel=1e-6, abs=1e-6)
+
+
+def test_hopeless_figures_do_not_stretch_the_scale() -> None:
+    usual = np.array([5.0, 6.0, 7.0, 8.0, 9.0])
+    assert Warp(np.append(usual, 1e9), 1.0).cap < 50
+
+
+def learnt(n: int, rng: np.random.Generator) -> tuple[Surrogate, np.ndarray]:
+    rows = ENCODING.masked(ENCODING.draw(n, rng))
+    surrogate = Surrogate(ENCODING)
+    surrogate.fit(rows, np.zeros((n, 0)), {"latency": COST[rows.astype(int)].sum(axis=1)})
+    return surrogate, rows
+
+
+def test_an_additive_cost_is_learnt_from_few_samples() -> None:
+    rng = np.random.default_rng(0)
+    surrogate, _ = learnt(30, rng)
+    unseen = ENCODING.masked(ENCODING.draw(200, rng))
+    mean, _ = surrogate.predict(unseen, np.zeros((200, 0)))["latency"]
+    expected = surrogate.warps_["latency"].backward(mean)
+    assert np.corrcoef(expected, COST[unseen.astype(int)].sum(axis=1))[0, 1] > 0.97
+
+
+def test_believing_makes_sure_without_changing_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    surrogate, _ = learnt(15, rng)
+    pending = ENCODING.masked(ENCODING.draw(2, rng))
+    before = surrogate.predict(pending, np.zeros((2, 0)))["latency"]
+    surrogate.believe(pending, np.zeros((2, 0)))
+    after = surrogate.predict(pending, np.zeros((2, 0)))["latency"]
+    assert after[0] == pytest.approx(before[0], abs=0.05)
+    assert (after[1] < before[1]).all()
+
+
+def test_what_is_known_for_free_helps() -> None:
+    rng = np.random.default_rng(1)
+    rows = ENCODING.masked(ENCODING.draw(60, rng))
+    macs = 10 ** rng.uniform(3, 8, size=(60, 1))  # unrelated to the parameters, decisive for the figure
+    accuracy = {"error": 1 / np.log10(macs[:, 0])}
+    surrogate = Surrogate(ENCODING)
+    surrogate.fit(rows[:30], macs[:30], {"error": accuracy["error"][:30]})
+    mean, _ = surrogate.predict(rows[30:], macs[30:])["error"]
+    assert np.corrcoef(mean, accuracy["error"][30:])[0, 1] > 0.9
+
+
+def test_failed_trials_count_as_hopeless() -> None:
+    rng = np.random.default_rng(0)
+    rows = ENCODING.masked(ENCODING.draw(40, rng))
+    error = np.where(rows[:, 0] == 0, np.nan, rng.random(40))
+    surrogate = Surrogate(ENCODING)
+    surrogate.fit(rows, np.zeros((40, 0)), {"error": error})
+    mean, _ = surrogate.predict(rows, np.zeros((40, 0)))["error"]
+    assert mean[rows[:, 0] == 0].min() > mean[rows[:, 0] != 0].max()
+
+
+def test_hyperparameters_are_fitted_on_a_schedule_that_only_grows() -> None:
+    counts = [scheduled(n) for n in range(1, 300)]
+    assert all(a <= b for a, b in itertools.pairwise(counts))
+    assert all(count <= n <= 1.3 * count + 1 for n, count in enumerate(counts, 1))
