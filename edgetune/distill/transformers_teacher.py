@@ -33,6 +33,8 @@ class _Logits(nn.Module):
 def load_transformers(path: Path) -> TorchTeacher:
     """Loads weights from safetensors only; code that comes with a model is never run.
 
+    The teacher sees the whole picture at the processor's resolution, also where the processor would cut its rim off.
+
     Raises
     ------
     TeacherError

@@ -20,8 +20,8 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("scale", 1 / (255 * torch.tensor(std).view(1, -1, 1, 1)))
+        self.register_buffer("mean", 255 * torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("scale", 1 / (255 * torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         return (pixels - self.mean) * self.scale

@@ -27,7 +27,7 @@ SPACE = MobileSpace(
     stages=(Stage(stride=2, widths=(8, 16), depths=(1, 2), kernels=(3, 5), expansions=(1, 2)),),
     head_widths=(16, 32),
 )
-RECIPE = Recipe(epochs=15, learning_rate=0.01, batch_size=64, shift=1, flip=True)
+RECIPE = Recipe(epochs=40, learning_rate=0.01, batch_size=64, shift=1, flip=True)
 
 
 def architecture(sample: Sample) -> Architecture:
@@ -118,7 +118,7 @@ def test_distillation_makes_a_network_better_and_ready_to_use(trained: tuple[Sup
         network,
         dataset.train,
         teacher_logits(dataset),
-        Recipe(epochs=10, learning_rate=0.01, batch_size=64, shift=1, flip=True),
+        RECIPE,
         distillation=Distillation(),
         seed=0,
         stage="finalist",
