@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgetune.errors import EdgetuneError
     from edgetune.latency.networks import predict_networks as predict
     from edgetune.search.optimizer import Optimizer, cheap
+    from edgetune.space.describe import log_uniform, uniform, when
 
 _FACE = {
     "search": "edgetune.search",  # the room is callable, see there
@@ -25,9 +26,22 @@ _FACE = {
     "Optimizer": "edgetune.search.optimizer:Optimizer",
     "cheap": "edgetune.search.optimizer:cheap",
     "EdgetuneError": "edgetune.errors:EdgetuneError",
+    "log_uniform": "edgetune.space.describe:log_uniform",
+    "uniform": "edgetune.space.describe:uniform",
+    "when": "edgetune.space.describe:when",
 }
 
-__all__ = ["EdgetuneError", "Optimizer", "__version__", "cheap", "predict", "search"]
+__all__ = [
+    "EdgetuneError",
+    "Optimizer",
+    "__version__",
+    "cheap",
+    "log_uniform",
+    "predict",
+    "search",
+    "uniform",
+    "when",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 import edgetune
 
-FACE = ["EdgetuneError", "Optimizer", "__version__", "cheap", "predict", "search"]
+FACE = ["EdgetuneError", "Optimizer", "__version__", "cheap", "log_uniform", "predict", "search", "uniform", "when"]
 
 
 def test_the_names() -> None:
