@@ -91,14 +91,14 @@ class SearchConfig(Section):
     strategy: str = "nsga2"
     seed: NonNegativeInt = 0
     trials: PositiveInt = 120
-    finalists: PositiveInt = 8
+    finalists: PositiveInt = 7
     budget: Duration | None = None
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
     supernet_training: Training = Training(epochs=4, learning_rate=0.006)
-    finalist_training: Training = Training(epochs=4, learning_rate=0.008)
+    finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
