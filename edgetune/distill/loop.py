@@ -174,7 +174,7 @@ def _resume(path: Path | None, module: nn.Module, optimizer: torch.optim.Optimiz
     """The step to go on with."""
     if path is None or not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")  # written on a GPU, it may go on without one
     module.load_state_dict(state["module"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])

@@ -46,7 +46,7 @@ def trained_teacher(
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not folder.exists():
         teacher = new_teacher(dataset, initial, seed=seed, device=device)
-        checkpoint = folder.with_suffix(".pt")
+        checkpoint = folder.with_name(f"{folder.name}.pt")  # a data set's name may have dots
         if initial:
             recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
             fit_classifier(teacher, dataset.train, progress=progress)

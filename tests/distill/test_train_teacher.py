@@ -86,6 +86,14 @@ def test_a_stopped_training_goes_on(dataset: Dataset, trained: Trained, tmp_path
     assert resumed.content_hash == before
 
 
+def test_a_stopped_training_of_another_teacher_is_not_taken_up(make_dataset: MakeDataset, trained: Trained) -> None:
+    dotted = make_dataset(name="photos.v2")
+    with pytest.raises(KeyboardInterrupt):
+        trained(dotted, stop_at=17 * 32)
+    _, told = trained(dotted, seed=1)
+    assert told[0] == ("teacher", 32, 1024)
+
+
 def test_fine_tuning_starts_from_the_features_of_other_classes(
     dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path, cpu: torch.device
 ) -> None:
