@@ -9,14 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from edgetune.data.pictures import Pictures
-from edgetune.distill.evaluate import logits_of
 from edgetune.errors import MissingDependencyError
 from edgetune.export import card as cards
 from edgetune.export import host
-from edgetune.export.agreement import compare_logits
+from edgetune.export.agreement import compare_logits, torch_logits_of
 from edgetune.export.bundle import Bundle, write_bundle
 from edgetune.export.int8 import quantize_best
 from edgetune.export.onnx_file import export_onnx
@@ -49,6 +47,18 @@ class Distilled:
     test_top1: float
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What an artefact must agree with: validation pictures, raw (N, C, H, W), and torch's logits, (N, classes)."""
+
+    pixels: np.ndarray
+    logits: np.ndarray
+
+    def check(self, logits: np.ndarray, where: str) -> cards.CheckedOn:
+        """An artefact's logits for the same pictures beside torch's."""
+        return cards.CheckedOn(where=where, agreement=compare_logits(self.logits, logits))
+
+
 def bundle_network(
     task: Task, distilled: Distilled, teacher: cards.Teacher, folder: Path, provenance: Mapping[str, object]
 ) -> Bundle:
@@ -61,27 +71,26 @@ def bundle_network(
     """
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
-        made = [make(task, distilled, work) for make in (_onnx, _int8, _tvm)]
+        pixels = _pixels(task.dataset.validation, CHECKED_ON)
+        expected = Expected(pixels, torch_logits_of(distilled.network, pixels))
+        made = [make(task, distilled, expected, work) for make in (_onnx, _int8, _tvm)]
         artefacts = [result for result in made if isinstance(result, cards.Artefact)]
         omitted = [result for result in made if isinstance(result, cards.Omission)]
         card = _card(task, distilled, teacher, artefacts, omitted, provenance)
         files = {artefact.file: work / artefact.file for artefact in artefacts}
-        pictures = _first(task.dataset.validation, REFERENCES)
-        logits = logits_of(distilled.network, pictures, device=torch.device("cpu"))
-        return write_bundle(folder, card, files, reference=(_pixels(pictures, REFERENCES), logits))
+        return write_bundle(folder, card, files, reference=(pixels[:REFERENCES], expected.logits[:REFERENCES]))
 
 
-def _onnx(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
+def _onnx(task: Task, distilled: Distilled, expected: Expected, work: Path) -> cards.Artefact | cards.Omission:
     data, path = task.dataset, work / "model.onnx"
     metadata = {"labels": "\n".join(data.classes), "input": "raw pixels, 0 to 255", "network": distilled.name}
     export_onnx(distilled.network, path, channels=data.channels, resolution=data.resolution, metadata=metadata)
-    logits = host.logits_of(path, _pixels(data.validation, CHECKED_ON))
-    check = _check(task, distilled, logits, f"this host, onnxruntime {version('onnxruntime')}")
+    check = expected.check(host.logits_of(path, expected.pixels), f"this host, onnxruntime {version('onnxruntime')}")
     check.agreement.require(path.name)
     return cards.Artefact(format="onnx", file=path.name, test_top1=distilled.test_top1, checks=(check,))
 
 
-def _int8(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
+def _int8(task: Task, distilled: Distilled, expected: Expected, work: Path) -> cards.Artefact | cards.Omission:
     """Kept where it is faster on this host and loses less than half a point on the validation split."""
     data, source, path = task.dataset, work / "model.onnx", work / "model.int8.onnx"
     validation, test = _first(data.validation, INT8_JUDGED_ON), _first(data.test, INT8_TESTED_ON)
@@ -99,12 +108,11 @@ def _int8(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | card
         return cards.Omission(format="int8", reason=f"loses {100 * loss:.1f} points of validation top-1")
     if speed.speedup <= 1:
         return cards.Omission(format="int8", reason=spoken)
-    logits = host.logits_of(path, _pixels(data.validation, CHECKED_ON))
-    check = _check(task, distilled, logits, f"this host, onnxruntime {version('onnxruntime')}")
+    check = expected.check(host.logits_of(path, expected.pixels), f"this host, onnxruntime {version('onnxruntime')}")
     return cards.Artefact(format="int8", file=path.name, test_top1=_top1_of(path, test), checks=(check,), note=spoken)
 
 
-def _tvm(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards.Omission:
+def _tvm(task: Task, distilled: Distilled, expected: Expected, work: Path) -> cards.Artefact | cards.Omission:
     """For the board; its numbers are checked on the same module compiled for this host."""
     source, path, twin = work / "model.onnx", work / "model.tvm.so", work / "host.tvm.so"
     try:
@@ -112,8 +120,8 @@ def _tvm(task: Task, distilled: Distilled, work: Path) -> cards.Artefact | cards
         compile_tvm(source, twin, tvm_target=host_target())
     except MissingDependencyError as error:
         return cards.Omission(format="tvm", reason=str(error))
-    logits = tvm_logits_of(twin, _pixels(task.dataset.validation, CHECKED_ON))
-    check = _check(task, distilled, logits, f"this host, the same module compiled for it, TVM {version('apache-tvm')}")
+    where = f"this host, the same module compiled for it, TVM {version('apache-tvm')}"
+    check = expected.check(tvm_logits_of(twin, expected.pixels), where)
     check.agreement.require(path.name)
     return cards.Artefact(
         format="tvm",
@@ -206,13 +214,6 @@ def _first(pictures: Pictures, count: int) -> Pictures:
 def _pixels(pictures: Pictures, count: int) -> np.ndarray:
     """The first pictures as artefacts take them: float32 (N, C, H, W), raw pixel values."""
     return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
-
-
-def _check(task: Task, distilled: Distilled, logits: np.ndarray, where: str) -> cards.CheckedOn:
-    """An artefact's logits for the first validation pictures beside torch's."""
-    pictures = _first(task.dataset.validation, CHECKED_ON)
-    expected = logits_of(distilled.network, pictures, device=torch.device("cpu"))
-    return cards.CheckedOn(where=where, agreement=compare_logits(expected, logits))
 
 
 def _top1_of(model: Path, pictures: Pictures) -> float:
