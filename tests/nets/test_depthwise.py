@@ -75,8 +75,9 @@ def test_gradients_of_real_numbers_are_as_close_as_bfloat16_allows(kernel: int, 
     upstream = torch.randn(16, 24, output_size(size, stride), output_size(size, stride), generator=generator)
     rounded = [tensor.bfloat16().float() for tensor in (x, weight, upstream)]
     for ours, theirs in zip(fast(x, weight, upstream, stride), reference(*rounded, stride), strict=True):
-        # Half a unit in the last place is 2**-9; processors without bfloat16 round sums more than once.
-        assert (ours - theirs).norm() < 2**-6 * theirs.norm()
+        # Half a unit in the last place is 2**-9; processors without bfloat16, which never use this, round sums more.
+        bound = 2**-8 if torch.cpu.get_capabilities().get("avx512_bf16") else 2**-6
+        assert (ours - theirs).norm() < bound * theirs.norm()
 
 
 def test_without_autocast_it_is_an_ordinary_convolution() -> None:
