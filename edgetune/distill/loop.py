@@ -2,7 +2,7 @@
 
 They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019), linear warm-up and cosine decay
 (Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021).
-An epoch's random numbers come from the seed and the epoch alone, so that a resumed run repeats an unbroken one.
+An epoch's random numbers come from the seed and the step it begins at, so that a resumed run repeats an unbroken one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Recipe:
     clip_norm: float = 5.0
     shift: int = 1
     flip: bool = True
-
     shrunk: float = 0.0  # share of the training, from its beginning, on pictures of three quarters the side
 
     def resolution(self, full: int, done: float) -> int:

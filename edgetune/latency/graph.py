@@ -41,10 +41,6 @@ class Kernel:
     groups: int = 1
     activation: str | None = None
 
-    def bytes_moved(self, precision: Precision) -> int:
-        """Bytes read (weights too) and written, each once."""
-        return (self.read + self.written + self.weights) * BYTES[precision]
-
 
 @dataclass(frozen=True)
 class Graph:
