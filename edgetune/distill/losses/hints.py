@@ -1,0 +1,23 @@
+"""Hints: the teacher's inner features as targets, FitNets (Romero 2015, section 2.2)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Hints(nn.Module):
+    """Mean squared error between the teacher's features and a learned 1×1 projection of the student's.
+
+    The projection is trained with the student and thrown away afterwards.
+    """
+
+    def __init__(self, student_width: int, teacher_width: int) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(student_width, teacher_width, 1)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Of (N, student width, H, W) and (N, teacher width, H', W'); the larger map is averaged down."""
+        size = [min(a, b) for a, b in zip(student.shape[2:], teacher.shape[2:], strict=True)]
+        mine, theirs = (functional.adaptive_avg_pool2d(features, size) for features in (student, teacher))
+        return functional.mse_loss(self.projection(mine), theirs)
