@@ -9,7 +9,10 @@
     ├── ModelFileError     an ONNX file from outside
     ├── InfeasibleError    limits that no network of the space can hold
     ├── StudyError         a study or a run folder
+    ├── EngineError        workers that do not start, a cluster that is not there
     ├── ExportError        an artefact that could not be made or did not agree with its model
+    ├── MeasurementError   a model that could not be clocked: crashed, out of time, out of memory
+    ├── AgentError         an agent that cannot be reached, refuses, or is not who it was
     ├── StorageError       no room, no permission
     └── MissingDependencyError   an extra that is not installed
 
@@ -79,8 +82,24 @@ class StudyError(EdgetuneError):
     """A study or a run folder."""
 
 
+class EngineError(EdgetuneError):
+    """Workers that do not start, a cluster that is not there."""
+
+
 class ExportError(EdgetuneError):
     """An artefact that could not be made, or that disagrees with its model."""
+
+
+class MeasurementError(EdgetuneError):
+    """A model that could not be clocked; `code` is `model_refused`, `out_of_memory`, `out_of_time`, `crashed` …"""
+
+    def __init__(self, what: str, *, code: str, where: str | Path | None = None, mend: str | None = None) -> None:
+        self.code = code
+        super().__init__(what, where=where, mend=mend)
+
+
+class AgentError(EdgetuneError):
+    """An agent that cannot be reached, refuses, or is not who it was."""
 
 
 class StorageError(EdgetuneError):
