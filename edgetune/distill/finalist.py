@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.evaluate import recalibrate
+from edgetune.distill.features import FeatureDistillation
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.losses import Distillation
 from edgetune.distill.precision import mixed_precision, place
@@ -26,22 +27,28 @@ def distil(
     recipe: Recipe,
     *,
     distillation: Distillation,
+    features: FeatureDistillation | None = None,
     seed: int,
     stage: str,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Trains `network`, which starts from the supernet's weights, in place."""
+    """Trains `network`, which starts from the supernet's weights, in place.
+
+    With `features`, made of the same network, the losses of inner features are added, and the teacher looks at each
+    batch.
+    """
     place(network, next(network.parameters()).device)
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         assert batch.teacher_logits is not None
         with mixed_precision(batch.pixels.device):
             logits = network(batch.pixels)
-        yield distillation(logits.float(), batch.teacher_logits, batch.labels)
+        loss = distillation(logits.float(), batch.teacher_logits, batch.labels)
+        yield loss if features is None else loss + features(batch.pixels)
 
     train(
-        network,
+        network if features is None else nn.ModuleList([network, features]),
         losses,
         pictures,
         recipe,
@@ -51,4 +58,6 @@ def distil(
         checkpoint=checkpoint,
         progress=progress,
     )
+    if features:
+        features.close()
     recalibrate(network, pictures.images[:CALIBRATED_ON])
