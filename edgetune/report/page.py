@@ -6,16 +6,21 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edgetune.files import atomic_write
 from edgetune.latency.prediction import KernelCost, Prediction
 from edgetune.report import plots, words
 from edgetune.report.diagram import draw
+from edgetune.report.explanation import Attribution
+from edgetune.report.parallel import parallel
 from edgetune.report.summary import Conditions, Finalist, RunSummary
+
+TELLING = 6  # choices of a network that are shown for each objective
 
 
 def write_report(summary: RunSummary, path: Path) -> None:
@@ -43,11 +48,12 @@ def render(summary: RunSummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {word.__name__: word for word in words.ALL}
+    environment.filters |= {word.__name__: word for word in words.ALL} | {"telling": telling}
     plotly, script = get_plotlyjs().replace("\r", ""), template_text("page.js")
     return environment.get_template("page.html").render(
         summary=summary,
-        figures={"pareto": plots.pareto(summary), "hypervolume": plots.hypervolume(summary)},
+        figures=figures_of(summary),
+        coordinates=parallel(summary),
         columns=latency_columns(summary),
         warnings=warnings_of(summary),
         best=max(summary.finalists, key=lambda finalist: finalist.test_top1, default=None),
@@ -60,6 +66,19 @@ def render(summary: RunSummary) -> str:
         script=script,
         script_hashes=" ".join(f"'{script_hash(text)}'" for text in (plotly, script)),
     )
+
+
+def figures_of(summary: RunSummary) -> dict[str, Any]:
+    """The interactive plots by the id of their place on the page."""
+    figures = {"pareto": plots.pareto(summary), "hypervolume": plots.hypervolume(summary)}
+    measured = plots.measured(summary)
+    return figures if measured is None else {**figures, "measured": measured}
+
+
+def telling(attributions: Sequence[Attribution]) -> list[Attribution]:
+    """Those that add or cost most top-1, and those that add or save most latency; by top-1."""
+    by_latency = sorted(attributions, key=lambda found: -abs(found.latency_ms))[:TELLING]
+    return [found for i, found in enumerate(attributions) if i < TELLING or found in by_latency]
 
 
 def template_text(name: str) -> str:

@@ -8,6 +8,7 @@ from html import escape
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from edgetune.latency.prediction import Prediction
 from edgetune.report.summary import Finalist, RunSummary, TrialPoint
 from edgetune.report.words import count, milliseconds, percent, size
 
@@ -91,15 +92,7 @@ def add_finalists(figure: go.Figure, summary: RunSummary) -> None:
         textposition="top left",
         textfont={"color": INK},
         marker={"color": FINALIST, "size": 11, "line": {"width": 1.5, "color": "var(--paper)"}},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [max(0.0, latency.interval_ms[1] - latency.latency_ms) for latency in latencies],
-            "arrayminus": [max(0.0, latency.latency_ms - latency.interval_ms[0]) for latency in latencies],
-            "color": FINALIST,
-            "thickness": 1.2,
-            "width": 4,
-        },
+        error_x=interval_bars(latencies),
         customdata=[[finalist_text(finalist)] for finalist in finalists],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
@@ -144,22 +137,88 @@ def accuracy_range(summary: RunSummary, drawn: Sequence[TrialPoint]) -> list[flo
 
 
 def hypervolume(summary: RunSummary) -> dict[str, Any]:
-    """Hypervolume over trials, in percent of the last one."""
+    """Hypervolume over trials, in percent of the last one; runs of other seeds beside it as a band."""
     import plotly.graph_objects as go
 
     figure = go.Figure(layout=layout("trials", "hypervolume, % of the last"))
     convergence = summary.convergence
     last = max(convergence.hypervolume, default=0.0) or 1.0
     shares = [100 * value / last for value in convergence.hypervolume]
+    curves = [[100 * value / last for value in curve.hypervolume] for curve in convergence.beside]
+    if curves:
+        add_band(figure, [shares, *curves])
     figure.add_scatter(
         x=list(convergence.trials),
         y=shares,
         mode="lines",
         line={"shape": "hv", "color": FRONT, "width": 2},
         hovertemplate="after trial %{x}: %{y:.1f} % of the last<extra></extra>",
+        showlegend=False,
     )
-    figure.update_yaxes(range=[max(0.0, min([90.0, *shares]) - 2), 102])
+    figure.update_yaxes(range=[max(0.0, min([90.0, *shares]) - 2), max(102, *(1.02 * max(c) for c in curves if c), 0)])
     return plain(figure)
+
+
+def add_band(figure: go.Figure, curves: Sequence[Sequence[float]]) -> None:
+    """From the lowest to the highest of the curves, as far as all of them go."""
+    count = min(map(len, curves))
+    columns = list(zip(*(curve[:count] for curve in curves), strict=True))
+    for values, filled in ((map(min, columns), None), (map(max, columns), "tonexty")):
+        figure.add_scatter(
+            name=f"lowest to highest of {len(curves)} runs",
+            x=list(range(count)),
+            y=list(values),
+            mode="lines",
+            line={"shape": "hv", "width": 1, "color": TRIAL},
+            fill=filled,
+            fillcolor="var(--band)",
+            hoverinfo="skip",
+            showlegend=filled is not None,
+        )
+
+
+def measured(summary: RunSummary) -> dict[str, Any] | None:
+    """Each measured latency over the predicted one of the same network; None where nothing was measured."""
+    import plotly.graph_objects as go
+
+    pairs = [
+        (finalist, found)
+        for finalist in summary.finalists
+        for found in finalist.latencies[1:]
+        if found.kind == "measured" and found.device == finalist.latency.device
+    ]
+    if not pairs or summary.conditions.kind == "measured":
+        return None
+    kind = summary.conditions.kind
+    device = escape(summary.conditions.device, quote=False)
+    figure = go.Figure(layout=layout(f"{kind} latency on {device}, ms", "measured latency, ms"))
+    top = 1.1 * max(max(finalist.latency.interval_ms[1], found.latency_ms) for finalist, found in pairs)
+    figure.add_scatter(
+        x=[0, top], y=[0, top], mode="lines", line={"color": MUTED, "width": 1, "dash": "dot"}, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=[finalist.latency.latency_ms for finalist, _ in pairs],
+        y=[found.latency_ms for _, found in pairs],
+        mode="markers",
+        marker={"color": FINALIST, "size": 10},
+        error_x=interval_bars([finalist.latency for finalist, _ in pairs]),
+        customdata=[[escape(finalist.name, quote=False)] for finalist, _ in pairs],
+        hovertemplate="<b>%{customdata[0]}</b><br>%{x:.3g} ms, measured %{y:.3g} ms<extra></extra>",
+    )
+    figure.update_layout(showlegend=False)
+    return plain(figure)
+
+
+def interval_bars(latencies: Sequence[Prediction]) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, latency.interval_ms[1] - latency.latency_ms) for latency in latencies],
+        "arrayminus": [max(0.0, latency.latency_ms - latency.interval_ms[0]) for latency in latencies],
+        "color": FINALIST,
+        "thickness": 1.2,
+        "width": 4,
+    }
 
 
 def layout(x: str, y: str) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from edgetune.errors import StudyError
 from edgetune.latency.prediction import Prediction, ResultKind
+from edgetune.report.explanation import Insight
 from edgetune.space.architecture import Architecture
 from edgetune.space.parameters import Value
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2  # 2: what the search has learnt, and each trial's sample
 PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
@@ -119,7 +120,7 @@ class TrialPoint:
     """
 
     number: Count
-    state: Literal["done", "failed", "infeasible"]
+    state: Literal["done", "failed", "infeasible", "stopped"]
     validation_top1: Fraction | None = None
     latency_ms: Milliseconds | None = None
     interval_ms: tuple[Milliseconds, Milliseconds] | None = None
@@ -130,19 +131,30 @@ class TrialPoint:
     feasible: bool = True
     on_front: bool = False
     error: str | None = None
+    sample: dict[str, Value] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=PLAIN)
+class Curve:
+    """Another run's hypervolume after each trial, below the same reference point."""
+
+    run: str
+    hypervolume: tuple[Annotated[float, Field(ge=0)], ...]
 
 
 @dataclass(frozen=True, config=PLAIN)
 class Convergence:
     """Hypervolume of (latency, 1 - validation top-1) after each trial, in ms; it never falls.
 
-    The area counted lies between the front and the reference point.
+    The area counted lies between the front and the reference point. `beside` are runs of the same search, from other
+    seeds.
     """
 
     reference_ms: Milliseconds
     reference_top1: Fraction
     trials: tuple[Count, ...]
     hypervolume: tuple[Annotated[float, Field(ge=0)], ...]
+    beside: tuple[Curve, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.trials) != len(self.hypervolume):
@@ -236,7 +248,8 @@ class RunSummary:
     finalists: tuple[Finalist, ...]
     stages: tuple[Stage, ...] = ()
     baseline: str = ""
-    schema: Literal[1] = SCHEMA
+    insight: Insight | None = None
+    schema: Literal[1, 2] = SCHEMA
 
     def __post_init__(self) -> None:
         for finalist in self.finalists:
@@ -269,6 +282,12 @@ class RunSummary:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "summary"
             raise StudyError(f"{key}: {first['msg']}", where=where, mend="resume the run to write it again") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema of `summary.json`, JSON Schema 2020-12; what a webhook gets follows it too."""
+    title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"edgetune summary, schema {SCHEMA}"}
+    return {**title, **adapter().json_schema(mode="serialization")}
 
 
 def adapter() -> TypeAdapter[RunSummary]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def percent(fraction: float | None, digits: int = 1) -> str:
     """
@@ -79,4 +81,72 @@ def difference(number: float) -> str:
     return f"{number:.1e}" if number else "0"
 
 
-ALL = (percent, milliseconds, three_digits, count, size, duration, difference)
+def points(fraction: float | None) -> str:
+    """A change of an accuracy, in percentage points.
+
+    >>> points(0.0123), points(-0.004), points(0.00001), points(None)
+    ('+1.23 pt', '−0.40 pt', '0.00 pt', '–')
+    """
+    return "–" if fraction is None else f"{signed(f'{100 * fraction:.2f}')} pt"
+
+
+def signed_ms(ms: float | None) -> str:
+    """A change of a latency.
+
+    >>> signed_ms(0.5), signed_ms(-1.234), signed_ms(0.0001), signed_ms(None)
+    ('+0.50 ms', '−1.23 ms', '0.00 ms', '–')
+    """
+    return "–" if ms is None else f"{signed(f'{ms:.2f}')} ms"
+
+
+def signed(number: str) -> str:
+    if float(number) == 0:
+        return number.removeprefix("-")
+    return f"−{number[1:]}" if number.startswith("-") else f"+{number}"
+
+
+def named(objective: str) -> str:
+    """An objective's name in a heading.
+
+    >>> named("latency_ms"), named("top1"), named("energy_mj")
+    ('Latency', 'Top-1', 'energy_mj')
+    """
+    return {"top1": "Top-1", "latency_ms": "Latency"}.get(objective, objective)
+
+
+def shown(value: bool | int | float | str | None) -> str:
+    """A choice as a person reads it.
+
+    >>> shown(True), shown(None), shown(3), shown(0.12345)
+    ('yes', '–', '3', '0.123')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def ranked(shares: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Pairs with the largest first.
+
+    >>> ranked({"a": 0.1, "b": 0.9})
+    [('b', 0.9), ('a', 0.1)]
+    """
+    return sorted(shares.items(), key=lambda item: -item[1])
+
+
+ALL = (
+    percent,
+    milliseconds,
+    three_digits,
+    count,
+    size,
+    duration,
+    difference,
+    points,
+    signed_ms,
+    named,
+    shown,
+    ranked,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import moocore
@@ -12,11 +12,13 @@ import pytest
 
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
+from edgetune.report.explanation import Attribution, Difference, Event, Explanation, Flip, Insight, Neighbour
 from edgetune.report.summary import (
     Agreement,
     Artefact,
     Conditions,
     Convergence,
+    Curve,
     Data,
     Finalist,
     Limits,
@@ -75,6 +77,7 @@ def make_trial(number: int, rng: np.random.Generator) -> tuple[TrialPoint, Sampl
         size_bytes=4 * graph.parameters,
         peak_memory_bytes=graph.peak_memory_bytes("fp32"),
         feasible=latency.latency_ms <= 3.0,
+        sample=dict(sample.values),
     )
     return point, sample
 
@@ -112,6 +115,36 @@ def make_finalist(name: str, trial: TrialPoint, sample: Sample, *, measured: boo
     )
 
 
+def make_insight(finalists: Sequence[Finalist]) -> Insight:
+    labels = [parameter.label for parameter in MOBILE_SMALL.space.parameters]
+    shares = {label: 1 / len(labels) for label in labels}
+    return Insight(
+        importance={
+            view: {"top1": shares, "latency_ms": dict(reversed(shares.items()))}
+            for view in ("ped_anova", "variance", "local")
+        },
+        rank_correlation={"top1": 0.6, "latency_ms": 0.9},
+        explanations=tuple(explain(finalist) for finalist in finalists),
+        events=(Event(60, "freeze", "head.activation at relu", "the whole front has it"),),
+    )
+
+
+def explain(finalist: Finalist) -> Explanation:
+    attributions = tuple(
+        Attribution(label, value, 0.01 / (n + 1) * (-1) ** n, 0.3 / (n + 1) * (-1) ** (n // 2))
+        for n, (label, value) in enumerate(finalist.sample.items())
+    )
+    return Explanation(
+        trial=finalist.trial,
+        base_top1=0.87,
+        base_ms=2.2,
+        attributions=attributions,
+        flips=(Flip("stage1.depth", 2, 1, -0.004, -0.5, -0.006, -0.44), Flip("stem.width", 8, 12, 0.002, 0.3)),
+        cheaper=Neighbour(3, -0.01, -0.4, (Difference("stage1.block2.kind", "fused", None),)),
+        better=None,
+    )
+
+
 def make_summary(
     *, trials: int = 300, finalists: int = 7, failed: int = 4, measured: bool = False, seed: int = 0
 ) -> RunSummary:
@@ -129,6 +162,10 @@ def make_summary(
     chosen = sorted(front, key=lambda i: objectives[i][0])[:: max(1, len(front) // max(1, finalists))][:finalists]
     lost = tuple(
         TrialPoint(number=trials + n, state="failed", error="training ran into NaN twice") for n in range(failed)
+    )
+    made = tuple(
+        make_finalist(f"net-{'abcdefghijkl'[n]}", points[i], drawn[i][1], measured=measured and n % 2 == 0)
+        for n, i in enumerate(chosen)
     )
     return RunSummary(
         run=Run(
@@ -158,11 +195,15 @@ def make_summary(
         limits=Limits(max_latency_ms=3.0, min_top1=0.88),
         conditions=CONDITIONS,
         trials=(*points, *lost),
-        convergence=Convergence(REFERENCE_MS, REFERENCE_TOP1, tuple(range(trials)), tuple(volumes)),
-        finalists=tuple(
-            make_finalist(f"net-{'abcdefghijkl'[n]}", points[i], drawn[i][1], measured=measured and n % 2 == 0)
-            for n, i in enumerate(chosen)
+        convergence=Convergence(
+            REFERENCE_MS,
+            REFERENCE_TOP1,
+            tuple(range(trials)),
+            tuple(volumes),
+            (Curve("seed-1", tuple(0.9 * volume for volume in volumes)),),
         ),
+        finalists=made,
+        insight=make_insight(made) if trials >= 20 else None,
         stages=(
             Stage("teacher", 212.4, "2,410 images/s"),
             Stage("supernet", 604.0, "1,180 images/s"),

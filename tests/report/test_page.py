@@ -100,7 +100,7 @@ def test_only_the_pages_own_scripts_may_run(page: Page) -> None:
 
 def poisoned(value: object, text: str) -> object:
     """Puts `text` wherever a summary holds free text."""
-    fixed = {"kind", "state", "path", "sha256", "activation", "schema"}
+    fixed = {"kind", "state", "path", "sha256", "activation", "schema", "importance"}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         if "kernel" in fields:  # a Block: closed vocabulary

@@ -48,7 +48,7 @@ def test_the_visible_range_holds_finalists_front_and_teacher(summary: RunSummary
 
 
 def test_hypervolume_ends_at_the_last(summary_of: Callable[..., RunSummary]) -> None:
-    curve = plots.hypervolume(summary_of(trials=50))["data"][0]
+    curve = plots.hypervolume(summary_of(trials=50))["data"][-1]
     assert curve["y"][-1] == pytest.approx(100)
     assert curve["y"] == sorted(curve["y"])
 
@@ -72,3 +72,20 @@ def test_shares_of_the_boxes_are_the_whole_but_for_the_normalisation(summary: Ru
     assert sum(box.share or 0 for box in boxes) == pytest.approx(1 - first["subtract-mean"] - first["scale"])
     silent = [box for group in draw(summary.finalists[0].architecture, ()) for box in group.boxes]
     assert all(box.share is None for box in silent)
+
+
+def test_the_band_runs_from_the_lowest_to_the_highest_run(summary: RunSummary) -> None:
+    low, high, own = plots.hypervolume(summary)["data"]
+    assert low["y"] == pytest.approx([0.9 * value for value in own["y"]])
+    assert high["y"] == pytest.approx(own["y"])
+    alone = replace(summary, convergence=replace(summary.convergence, beside=()))
+    assert len(plots.hypervolume(alone)["data"]) == 1
+
+
+def test_measured_latencies_stand_over_the_predicted_ones(summary: RunSummary) -> None:
+    figure = plots.measured(summary)
+    assert figure is not None
+    pairs = {(f.latency.latency_ms, f.latencies[1].latency_ms) for f in summary.finalists if len(f.latencies) > 1}
+    assert set(zip(figure["data"][1]["x"], figure["data"][1]["y"], strict=True)) == pairs
+    bare = replace(summary, finalists=tuple(replace(f, latencies=f.latencies[:1]) for f in summary.finalists))
+    assert plots.measured(bare) is None

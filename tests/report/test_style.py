@@ -11,7 +11,9 @@ SHEET = (files("edgetune.report") / "templates" / "page.css").read_text()
 LIGHT = dict(re.findall(r"(--[\w-]+):\s*(#[0-9a-f]{6})", SHEET.split("@media")[0]))
 DARK = LIGHT | dict(re.findall(r"(--[\w-]+):\s*(#[0-9a-f]{6})", SHEET.split("@media")[1]))
 DRAWN = [name for name in LIGHT if name.startswith("--kind-")]
-DRAWN += [f"--{name}" for name in ("trial", "refused", "front", "finalist", "stem", "mbconv", "fused", "head")]
+DRAWN += [
+    f"--{name}" for name in ("trial", "refused", "front", "finalist", "stem", "mbconv", "fused", "head", "gain", "loss")
+]
 
 
 def luminance(colour: str) -> float:

@@ -108,8 +108,8 @@ def test_a_summary_cut_short_is_refused(summary: RunSummary) -> None:
 
 
 def test_a_newer_schema_is_refused(summary: RunSummary) -> None:
-    newer = json.loads(summary.to_json()) | {"schema": 2}
-    with pytest.raises(StudyError, match=r"schema 2.*update"):
+    newer = json.loads(summary.to_json()) | {"schema": 3}
+    with pytest.raises(StudyError, match=r"schema 3.*update"):
         RunSummary.from_json(json.dumps(newer))
 
 
