@@ -1,0 +1,104 @@
+"""An agent's own folder: its token, its certificate, its models and its log, readable by its user alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from edgetune.errors import AgentError
+from edgetune.files import storage_errors
+
+TOKEN_BYTES = 32
+"""256 bits; the issue of guessing them ends at 128."""
+
+
+def agent_folder() -> Path:
+    """`EDGETUNE_AGENT`, by default `~/.local/share/edgetune/agent`."""
+    return Path(os.environ.get("EDGETUNE_AGENT", "~/.local/share/edgetune/agent")).expanduser()
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Writes a file that its user alone can read, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        No room, no permission.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(aside)
+
+
+class Token:
+    """The bearer token, of which only a hash is kept: a new one ends the old one at once, for running agents too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "token.sha256"
+
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    def renew(self) -> str:
+        """Makes a new token and returns it; it cannot be read again."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        write_secret(self.path, hashlib.sha256(token.encode()).hexdigest().encode())
+        return token
+
+    def matches(self, given: str) -> bool:
+        """Compares in a time that tells nothing about the token."""
+        try:
+            expected = self.path.read_bytes()
+        except OSError:
+            return False
+        return hmac.compare_digest(hashlib.sha256(given.encode()).hexdigest().encode(), expected)
+
+
+class Certificate:
+    """The agent's certificate, which it signs itself: the host knows it by its fingerprint."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
+
+    def ensure(self) -> str:
+        """Makes a certificate if there is none; returns the fingerprint.
+
+        Raises
+        ------
+        MissingDependencyError
+            A certificate has to be made and `cryptography` is not installed.
+        """
+        if not (self.certificate.is_file() and self.key.is_file()):
+            from edgetune.agent.certificate import make_certificate
+
+            certificate, key = make_certificate()
+            write_secret(self.key, key)
+            write_secret(self.certificate, certificate)
+        return self.fingerprint()
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate in DER, hexadecimal."""
+        import ssl
+
+        try:
+            return fingerprint_of(ssl.PEM_cert_to_DER_cert(self.certificate.read_text()))
+        except ValueError as error:
+            raise AgentError("not a certificate", where=self.certificate, mend="remove it and start again") from error
+
+
+def fingerprint_of(der: bytes) -> str:
+    return hashlib.sha256(der).hexdigest()
