@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from edgetune.config import SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
+LONGER = 5
+"""Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
+and is the one that is held against the teacher."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,15 @@ class Plan:
     trials: int
     finalists: int
 
-    def finalist_recipes(self, macs: Sequence[float]) -> list[Recipe]:
-        """One for each finalist: the more MACs, the longer, since small networks learn what they can sooner.
-
-        From half to one and a half times the planned epochs, linear in the rank by MACs.
-        """
-        ranks = np.argsort(np.argsort(macs, kind="stable"), kind="stable")
-        shares = 0.5 + ranks / max(1, len(macs) - 1)
-        return [replace(self.finalist, epochs=self.finalist.epochs * float(share)) for share in shares]
+    def finalist_recipes(self, count: int) -> list[Recipe]:
+        """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
+        return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=LONGER * self.finalist.epochs)]
 
     def describe(self) -> str:
         """One line for a person."""
         trainings = {"teacher": self.teacher, "supernet": self.supernet, "finalist": self.finalist}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
-        return f"{epochs}, {self.trials} trials, {self.finalists} finalists"
+        return f"{epochs} (the most accurate {LONGER} times as many), {self.trials} trials, {self.finalists} finalists"
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,7 @@ def _training_seconds(plan: Plan, costs: Costs) -> float:
     return (
         plan.teacher.epochs * costs.teacher_epoch
         + plan.supernet.epochs * costs.supernet_epoch
-        + plan.finalists * plan.finalist.epochs * costs.finalist_epoch
+        + (plan.finalists - 1 + LONGER) * plan.finalist.epochs * costs.finalist_epoch
     )
 
 

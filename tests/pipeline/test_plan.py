@@ -1,0 +1,32 @@
+"""How the work is shared out, and shortened to a budget."""
+
+from dataclasses import replace
+
+import pytest
+
+from edgetune.config import SearchConfig
+from edgetune.pipeline.plan import LONGER, Costs, plan_of, seconds, shorten
+
+PLAN = plan_of(SearchConfig())
+COSTS = Costs(teacher_epoch=50, supernet_epoch=80, finalist_epoch=10, teacher_outputs=20, trial=0.4, export=5)
+
+
+def test_the_most_accurate_finalist_trains_longest() -> None:
+    *others, last = PLAN.finalist_recipes(8)
+    assert others == [PLAN.finalist] * 7
+    assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
+
+
+def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
+    finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) * COSTS.finalist_epoch
+    trainings = PLAN.teacher.epochs * COSTS.teacher_epoch + PLAN.supernet.epochs * COSTS.supernet_epoch + finalists
+    assert seconds(PLAN, COSTS) == pytest.approx(trainings + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
+
+
+@pytest.mark.parametrize("budget", [300.0, 600.0, 900.0])
+def test_a_plan_is_shortened_to_its_budget(budget: float) -> None:
+    assert seconds(shorten(PLAN, budget, COSTS), COSTS) == pytest.approx(budget, rel=0.01)
+
+
+def test_a_plan_that_fits_is_left_as_it_is() -> None:
+    assert shorten(PLAN, 10_000, COSTS) == PLAN

@@ -1,0 +1,48 @@
+"""The trials that are worth training in full."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgetune.search.finalists import pick_finalists
+from edgetune.search.objective import Objective
+from edgetune.search.pareto import front
+from edgetune.search.problem import Problem
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Choice, Space
+
+SPACE = Space("toy", (Choice("width", tuple(range(100))),))
+PROBLEM = Problem(
+    SPACE, (Objective("top1", "maximize"), Objective("latency_ms", cheap=True)), lambda sample: {"latency_ms": 1.0}
+)
+FIGURES = st.lists(st.tuples(st.floats(0.5, 1.0), st.floats(0.1, 10.0)), min_size=1, max_size=40)
+
+
+def trials(figures: list[tuple[float, float]]) -> list[Trial]:
+    return [
+        Trial(
+            number=number,
+            sample=SPACE.sample({"width": number}),
+            state="done",
+            values={"top1": top1, "latency_ms": latency},
+            seed=0,
+            seconds=0.0,
+        )
+        for number, (top1, latency) in enumerate(figures)
+    ]
+
+
+@given(FIGURES, st.integers(1, 8))
+def test_finalists_lie_on_the_front_and_the_most_accurate_is_one(
+    figures: list[tuple[float, float]], count: int
+) -> None:
+    done = trials(figures)
+    best = front(PROBLEM, done)
+    picked = pick_finalists(PROBLEM, done, count)
+    assert len(picked) == min(count, len(best)) == len({trial.number for trial in picked})
+    assert {trial.number for trial in picked} <= {trial.number for trial in best}
+    assert max(figures)[0] in [(trial.values or {})["top1"] for trial in picked]
+
+
+def test_the_most_accurate_is_picked_where_it_adds_next_to_nothing() -> None:
+    figures = [(0.80, 1.0), (0.88, 2.0), (0.90, 3.0), (0.9001, 10.0)]
+    assert 3 in {trial.number for trial in pick_finalists(PROBLEM, trials(figures), 3)}
