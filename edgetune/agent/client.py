@@ -1,0 +1,107 @@
+"""Measurements on a board, from the host: a model travels once, a job has an id, lost answers are asked for again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from edgetune.agent.link import Answer, Link
+from edgetune.agent.measure import DEFAULT, Request, sha256_of
+from edgetune.agent.measurement import Measurement
+from edgetune.agent.registry import Agent
+from edgetune.agent.wire import BoardBody, JobBody, JobStatus
+from edgetune.errors import AgentError, ConfigError, MeasurementError, ModelFileError
+
+WAIT = 20  # seconds that one question stays open
+
+
+class Client:
+    """Speaks to one agent.
+
+    Parameters
+    ----------
+    patience
+        Seconds that the link may be cut before the agent counts as gone.
+    """
+
+    def __init__(self, agent: Agent, *, patience: float = 120.0) -> None:
+        self.agent, self.link = agent, Link(agent, patience=patience)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.link.close()
+
+    def board(self) -> BoardBody:
+        """The board, its state, the agent's runtimes and limits."""
+        return self._parsed(BoardBody, self._accepted(self.link.ask("GET", "/v1/board")))
+
+    def measure(self, model: Path, request: Request = DEFAULT) -> Measurement:
+        """Measures a model on the board.
+
+        Raises
+        ------
+        ModelFileError
+            There is no such file.
+        MeasurementError
+            The board could not clock it; `code` says why.
+        AgentError
+            The agent cannot be reached, refuses, or shows another certificate.
+        """
+        if not model.is_file():
+            raise ModelFileError("there is no such file", where=model)
+        digest = sha256_of(model)
+        try:
+            body = JobBody.of(request, digest).model_dump_json().encode()
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ConfigError(first["msg"], where=".".join(map(str, first["loc"])), mend="stay within it") from error
+        self.send(model, digest)
+        job = f"/v1/jobs/{secrets.token_hex(16)}"
+        status = self._status(self.link.ask("PUT", job, body))
+        while status.state in ("queued", "running"):
+            answer = self.link.ask("GET", f"{job}?wait={WAIT}")
+            if answer.status == 404:  # the agent was started anew meanwhile
+                self.send(model, digest)
+                answer = self.link.ask("PUT", job, body)
+            status = self._status(answer)
+        if status.error is not None:
+            error = status.error
+            raise MeasurementError(error.message, code=error.code, where=model, mend=error.mend)
+        if status.measurement is None or status.measurement.model_sha256 != digest:
+            raise AgentError("measured another model", where=self.agent.name, mend="update edgetune on the board")
+        return status.measurement
+
+    def send(self, model: Path, digest: str) -> None:
+        """Sends a model, unless the agent has it."""
+        path = f"/v1/models/{digest}"
+        if self.link.ask("GET", path).status != 404:
+            return
+        largest = self.board().limits.model_bytes
+        if model.stat().st_size > largest:
+            mend = "start the agent with a larger --max-model"
+            raise ModelFileError(f"larger than the {largest} bytes that the agent takes", where=model, mend=mend)
+        self._accepted(self.link.ask("PUT", path, file=os.fspath(model)))
+
+    def _status(self, answer: Answer) -> JobStatus:
+        return self._parsed(JobStatus, self._accepted(answer))
+
+    def _accepted(self, answer: Answer) -> dict[str, Any]:
+        if answer.status >= 400:
+            problem = answer.body.get("error", {})
+            what = problem.get("message", f"answers {answer.status}")
+            raise AgentError(what, where=self.agent.name, mend=problem.get("mend"))
+        return answer.body
+
+    def _parsed(self, kind: Any, body: dict[str, Any]) -> Any:
+        try:
+            return TypeAdapter(kind).validate_python(body)
+        except ValidationError as error:
+            raise AgentError(
+                "speaks another version", where=self.agent.name, mend="install the same edgetune on both sides"
+            ) from error

@@ -1,0 +1,162 @@
+"""One connection to an agent: TLS whose certificate is known by its fingerprint, checked before a word is said."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+from edgetune.agent.home import fingerprint_of
+from edgetune.agent.registry import Agent
+from edgetune.errors import AgentError
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
+LARGEST_ANSWER = 4 * 2**20
+CUT = (OSError, http.client.HTTPException)
+COME_BACK = (429, 503)
+
+
+class LinkLost(AgentError):
+    """The agent could not be reached for as long as the host had patience."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+
+
+def fetch_fingerprint(host: str, port: int) -> str:
+    """The fingerprint of whoever answers there; nothing is sent.
+
+    Raises
+    ------
+    AgentError
+        Nobody answers, or without TLS.
+    """
+    try:
+        with _connect(host, port) as connection:
+            return _fingerprint(connection)
+    except OSError as error:
+        raise AgentError(f"cannot be reached: {error}", where=f"https://{host}:{port}", mend=WHERE) from error
+
+
+WHERE = "does `edgetune agent --host 0.0.0.0` run there?"
+
+
+class Link:
+    """Sends requests, one after another; where the line is cut, again, until `patience` seconds have passed.
+
+    Every request of the API may be repeated: it means the same twice.
+    """
+
+    def __init__(self, agent: Agent, *, patience: float = 120.0, sleep: Callable[[float], object] = time.sleep) -> None:
+        self.agent, self.patience, self.sleep = agent, patience, sleep
+        self.connection: http.client.HTTPConnection | None = None
+
+    def ask(self, method: str, path: str, body: bytes | None = None, *, file: str | None = None) -> Answer:
+        """
+        Parameters
+        ----------
+        file
+            Whose content is the body.
+
+        Raises
+        ------
+        LinkLost
+            Nobody answered in time.
+        AgentError
+            Another certificate, or a refused token.
+        """
+        deadline, pause = time.monotonic() + self.patience, 0.2
+        while True:
+            reason = "too busy"
+            try:
+                answer = self._once(method, path, body, file)
+                if answer.status not in COME_BACK:
+                    return self._accepted(answer)
+                if answer.status == 429:
+                    return self._accepted(answer)
+            except CUT as error:
+                reason = f"{type(error).__name__}: {error}"
+            self.close()
+            if time.monotonic() + pause > deadline:
+                raise LinkLost(f"cannot be reached: {reason}", where=self.agent.name, mend=f"{self.agent.url}: {WHERE}")
+            self.sleep(pause)
+            pause = min(2 * pause, 5.0)
+
+    def close(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def _once(self, method: str, path: str, body: bytes | None, file: str | None) -> Answer:
+        connection = self.connection or self._open()
+        headers = {"authorization": f"Bearer {self.agent.token}"}
+        if file is None:
+            connection.request(method, path, body, headers)
+        else:
+            with open(file, "rb") as stream:
+                connection.request(method, path, stream, headers | {"content-length": str(_size(stream))})
+        response = connection.getresponse()
+        text = response.read(LARGEST_ANSWER)
+        if response.status == 503 and not text.startswith(b"{"):
+            return Answer(503, {})
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise http.client.HTTPException("not an agent's answer") from error
+        if response.will_close:
+            self.close()
+        return Answer(response.status, answer if isinstance(answer, dict) else {})
+
+    def _open(self) -> http.client.HTTPConnection:
+        stream = _connect(self.agent.host, self.agent.port)
+        if _fingerprint(stream) != self.agent.fingerprint:
+            stream.close()
+            raise AgentError(
+                "another certificate than when it was added: someone may be in between",
+                where=self.agent.name,
+                mend="if the board was set up anew: edgetune agents add it again",
+            )
+        stream.settimeout(ANSWER_SECONDS)
+        self.connection = http.client.HTTPConnection(self.agent.host, self.agent.port)
+        self.connection.sock = stream
+        self.connection.auto_open = 0  # never again without a look at the certificate
+        return self.connection
+
+    def _accepted(self, answer: Answer) -> Answer:
+        if answer.status in (401, 429):
+            problem = answer.body.get("error", {})
+            raise AgentError(problem.get("message", "refused"), where=self.agent.name, mend=problem.get("mend"))
+        return answer
+
+
+def _connect(host: str, port: int) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False  # the fingerprint says more than a name
+    context.verify_mode = ssl.CERT_NONE
+    plain = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _fingerprint(stream: ssl.SSLSocket) -> str:
+    return fingerprint_of(stream.getpeercert(binary_form=True) or b"")
+
+
+def _size(stream: IO[bytes]) -> int:
+    stream.seek(0, 2)
+    size = stream.tell()
+    stream.seek(0)
+    return size

@@ -1,0 +1,194 @@
+"""Several boards at once: each takes the next model when it is free, so that none waits for a slower one.
+
+A board that vanishes gives its model back to the others. Boards of one kind measure a few models in common; one that
+disagrees with the rest is named.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from edgetune.agent.client import Client
+from edgetune.agent.measure import DEFAULT, Request
+from edgetune.agent.measurement import Measurement
+from edgetune.agent.registry import Agent
+from edgetune.errors import AgentError, EdgetuneError, MeasurementError, ModelFileError
+
+COMMON = 3
+"""Models that all boards measure when there are several."""
+DISAGREES = 0.1
+"""A board whose latencies differ from the others' by more than this share, at the median, is a bad unit."""
+PATIENCE_OF_MANY = 20.0  # seconds without a link until the others take over
+PATIENCE_OF_ONE = 180.0
+
+
+class Measurer(Protocol):
+    """What :class:`edgetune.agent.client.Client` is."""
+
+    def measure(self, model: Path, request: Request = ...) -> Measurement: ...
+
+
+@dataclass
+class Results:
+    """What a pool found.
+
+    Attributes
+    ----------
+    measurements
+        By model, one of each board that measured it, by the board's name.
+    failures
+        Models that no board could measure, and why.
+    gone
+        Boards that vanished, and how.
+    notes
+        Sentences for people.
+    """
+
+    measurements: dict[Path, dict[str, Measurement]] = field(default_factory=lambda: defaultdict(dict))
+    failures: dict[Path, EdgetuneError] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def measure_on(
+    agents: Sequence[Agent],
+    models: Sequence[Path],
+    request: Request = DEFAULT,
+    *,
+    on_result: Callable[[Path, str, Measurement], object] = lambda model, name, measurement: None,
+) -> Results:
+    """Measures `models` on boards.
+
+    Raises
+    ------
+    AgentError
+        All boards vanished before all was measured; what was measured until then went to `on_result`.
+    """
+    patience = PATIENCE_OF_ONE if len(agents) == 1 else PATIENCE_OF_MANY
+    clients = {agent.name: Client(agent, patience=patience) for agent in agents}
+    return measure_with(clients, models, request, on_result=on_result)
+
+
+def measure_with(
+    measurers: dict[str, Measurer] | dict[str, Client],
+    models: Sequence[Path],
+    request: Request = DEFAULT,
+    *,
+    on_result: Callable[[Path, str, Measurement], object] = lambda model, name, measurement: None,
+) -> Results:
+    """As :func:`measure_on`, with whatever measures."""
+    work = _Work(list(measurers), list(models))
+    threads = [
+        threading.Thread(target=_serve, args=(name, measurer, work, request, on_result), daemon=True)
+        for name, measurer in measurers.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if work.broken is not None:
+        raise work.broken
+    results = work.results
+    if work.open():
+        gone = "; ".join(f"{name}: {why}" for name, why in results.gone.items())
+        raise AgentError(f"no agent is left for {len(work.open())} models ({gone})", mend="look after the boards")
+    results.notes += bad_units(results)
+    return results
+
+
+class _Work:
+    """What is still to measure: models that any board may take, and those that each board has to measure as well."""
+
+    def __init__(self, names: Sequence[str], models: Sequence[Path]) -> None:
+        common = models[:COMMON] if len(names) > 1 else []
+        self.own = {name: deque(common) for name in names}
+        self.shared = deque(models[len(common) :])
+        self.lock = threading.Condition()
+        self.running: dict[str, Path] = {}
+        self.results = Results()
+        self.models = list(models)
+        self.broken: Exception | None = None
+
+    def take(self, name: str) -> Path | None:
+        """The next model for a board; waits while another board's may still come back."""
+        with self.lock:
+            while self.broken is None:
+                queue = self.own[name] or self.shared
+                if queue:
+                    self.running[name] = queue.popleft()
+                    return self.running[name]
+                if not self.running:
+                    return None
+                self.lock.wait()
+            return None
+
+    def done(self, name: str) -> None:
+        with self.lock:
+            self.running.pop(name, None)
+            self.lock.notify_all()
+
+    def vanished(self, name: str, why: str) -> None:
+        """Gives a board's models back; those that all boards measure only if nobody has them."""
+        with self.lock:
+            model = self.running.pop(name)
+            self.results.gone[name] = why
+            left = [model, *self.own.pop(name)]
+            elsewhere = {other for queue in self.own.values() for other in queue} | set(self.running.values())
+            self.shared.extend(m for m in left if m in self.open() and m not in elsewhere and m not in self.shared)
+            self.lock.notify_all()
+
+    def open(self) -> list[Path]:
+        """Models without a result."""
+        known = self.results
+        return [m for m in self.models if not known.measurements.get(m) and m not in known.failures]
+
+
+def _serve(
+    name: str,
+    measurer: Measurer,
+    work: _Work,
+    request: Request,
+    on_result: Callable[[Path, str, Measurement], object],
+) -> None:
+    while (model := work.take(name)) is not None:
+        try:
+            measurement = measurer.measure(model, request)
+            with work.lock:
+                work.results.measurements[model][name] = measurement
+                on_result(model, name, measurement)
+        except (MeasurementError, ModelFileError) as error:
+            work.results.failures[model] = error
+        except AgentError as error:  # gone, or it refuses: the others may still do
+            work.vanished(name, error.what)
+            return
+        except Exception as error:
+            work.broken = error
+        work.done(name)
+
+
+def bad_units(results: Results) -> list[str]:
+    """Names boards that disagree with others of their kind on what they measured in common."""
+    off: dict[str, list[float]] = defaultdict(list)
+    for by_board in results.measurements.values():
+        kinds: dict[str, dict[str, float]] = defaultdict(dict)
+        for name, measurement in by_board.items():
+            kinds[measurement.board.model][name] = measurement.latency_ms
+        for alike in kinds.values():
+            middle = statistics.median(alike.values())
+            if len(alike) == 2 and max(alike.values()) > (1 + DISAGREES) * min(alike.values()):
+                one, other = sorted(alike)
+                return [f"{one} and {other} disagree by more than {DISAGREES:.0%}: one of them is a bad unit"]
+            for name, latency in alike.items():
+                off[name].append(latency / middle - 1)
+    shares = {name: statistics.median(values) for name, values in off.items()}
+    return [
+        f"{name} is {abs(share):.0%} {'slower' if share > 0 else 'faster'} than boards of its kind: a bad unit"
+        for name, share in shares.items()
+        if abs(share) > DISAGREES
+    ]
