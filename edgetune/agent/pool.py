@@ -52,7 +52,7 @@ class Results:
 
     measurements: dict[Path, dict[str, Measurement]] = field(default_factory=lambda: defaultdict(dict))
     failures: dict[Path, EdgetuneError] = field(default_factory=dict)
-    gone: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, AgentError] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -96,7 +96,9 @@ def measure_with(
         raise work.broken
     results = work.results
     if work.open():
-        gone = "; ".join(f"{name}: {why}" for name, why in results.gone.items())
+        if len(measurers) == 1:
+            raise next(iter(results.gone.values()))
+        gone = "; ".join(f"{name}: {why.what}" for name, why in results.gone.items())
         raise AgentError(f"no agent is left for {len(work.open())} models ({gone})", mend="look after the boards")
     results.notes += bad_units(results)
     return results
@@ -133,7 +135,7 @@ class _Work:
             self.running.pop(name, None)
             self.lock.notify_all()
 
-    def vanished(self, name: str, why: str) -> None:
+    def vanished(self, name: str, why: AgentError) -> None:
         """Gives a board's models back; those that all boards measure only if nobody has them."""
         with self.lock:
             model = self.running.pop(name)
@@ -165,7 +167,7 @@ def _serve(
         except (MeasurementError, ModelFileError) as error:
             work.results.failures[model] = error
         except AgentError as error:  # gone, or it refuses: the others may still do
-            work.vanished(name, error.what)
+            work.vanished(name, error)
             return
         except Exception as error:
             work.broken = error

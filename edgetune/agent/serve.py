@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import platform
 import ssl
 import sys
 import threading
@@ -16,12 +18,14 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edgetune.agent.app import DEFAULT, Settings, make_app
-from edgetune.agent.home import Certificate
+from edgetune.agent.discovery import announced
+from edgetune.agent.home import Certificate, Token
 from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.errors import AgentError
 
 PORT = 8765
+EVERYWHERE = ("0.0.0.0", "::")
 CLIENTS = 64
 """Requests beyond are told to come back later."""
 CONNECTIONS = 256
@@ -87,7 +91,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.on_start(self.servers[0].sockets[0].getsockname()[1])
+            port = self.servers[0].sockets[0].getsockname()[1]
+            await asyncio.to_thread(self.on_start, port)  # which may wait for the network
 
 
 def make_server(
@@ -138,6 +143,33 @@ def serve(folder: Path, place: Place, settings: Settings, *, on_start: Callable[
         raise AgentError(
             f"cannot listen at {place.host}:{place.port}", mend="take another --port or --host; is an agent running?"
         ) from error
+
+
+def run_agent(
+    folder: Path, place: Place, settings: Settings, *, announce: bool = False, say: Callable[[str], object] = print
+) -> None:
+    """The whole agent: makes what it needs at the first start, tells how to reach it, serves until it is stopped.
+
+    Raises
+    ------
+    AgentError
+        See :func:`serve`.
+    """
+    token = Token(folder)
+    fresh = None if token.exists() else token.renew()
+    print_of = Certificate(folder).ensure()
+    with contextlib.ExitStack() as stack:
+
+        def tell(port: int) -> None:
+            if announce:
+                stack.enter_context(announced(place.host, port))
+            address = platform.node() if place.host in EVERYWHERE else place.host
+            say(f"address      https://{address}:{port}")
+            say(f"fingerprint  {print_of}")
+            say(f"token        {fresh or 'as printed before; `edgetune agent token` makes a new one'}")
+            say("on the host  edgetune agents add NAME ADDRESS --token TOKEN --fingerprint FINGERPRINT")
+
+        serve(folder, place, settings, on_start=tell)
 
 
 def _measure(python: Sequence[str], model: Path, request: Request, cancelled: threading.Event) -> Measurement:

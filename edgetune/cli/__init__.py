@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from edgetune.cli import devices
+from edgetune.cli import agent, agents, devices
 from edgetune.cli.calibrate import calibrate
 from edgetune.cli.export import export
+from edgetune.cli.measure import measure
 from edgetune.cli.predict import predict
 from edgetune.cli.report import report
 from edgetune.cli.search import search
@@ -25,9 +26,11 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, calibrate, export, verify, report):
+for command in (search, predict, measure, calibrate, export, verify, report):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
+app.add_typer(agent.app, name="agent")
+app.add_typer(agents.app, name="agents")
 
 
 @app.callback(invoke_without_command=True)

@@ -13,13 +13,22 @@ from edgetune.cli.output import print_json, print_table, progress_reporter
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     trial: Annotated[int, typer.Option(help="The number of a trial; any will do, not only those of the front.")],
+    formats: Annotated[
+        str | None, typer.Option(help="Of onnx, int8, tvm, tflite; by default those of the run.", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the bundle's card as JSON.")] = False,
 ) -> None:
-    """Make the bundle of one trial: distil it in full if that was not done, export and check it."""
+    """Make the bundle of one trial: distil it in full if that was not done, export and check it.
+
+    Made again, a bundle is the same byte for byte: what was clocked the first time, to decide on INT8, is kept in the
+    run. The first `tflite` makes an environment for LiteRT's converter, which takes minutes; see `edgetune doctor`.
+    """
+    from edgetune.export.formats import formats_of
     from edgetune.pipeline.search import resume
 
+    wanted = None if formats is None else formats_of(formats, where="--formats")
     with progress_reporter() as bars:
-        bundle = resume(run, bars).export(trial)
+        bundle = resume(run, bars).export(trial, wanted)
     if json:
         print_json(bundle.card.model_dump(mode="json"))
         return

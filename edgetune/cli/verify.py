@@ -12,15 +12,22 @@ from edgetune.cli.output import print_json, print_table
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    on: Annotated[
+        str, typer.Option(help="host, or emulated-rpi4: the board's own machine code on an emulated Cortex-A72.")
+    ] = "host",
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
-    """Check that a bundle is as it was written, run its artefacts on this machine, and sign the card.
+    """Check that a bundle is as it was written, run its artefacts, compare, and sign the card.
 
-    Libraries that are made for another processor are left out; run this on the board for those.
+    Each artefact answers the bundle's reference pictures and must give the network's logits: float32 within 1e-4 of the
+    largest, INT8 the same answers. Libraries that are made for another processor than the one that runs are left out.
+    What was seen becomes a record in card.json. An artefact that fails leaves the card as it was.
     """
-    from edgetune.export.verify import this_host, verify_bundle
+    from edgetune.cli.places import place
+    from edgetune.export.verify import verify_bundle
 
-    card = verify_bundle(bundle, this_host()).card
+    target = place(on)
+    card = verify_bundle(bundle, target).card
     if json:
         print_json(card.model_dump(mode="json"))
         return
@@ -30,3 +37,7 @@ def verify(
         for check in artefact.checks
     ]
     print_table(str(bundle), ["artefact", "ran on", "difference of logits", "same answer"], rows)
+    record = next(record for record in card.signed_off if record.where == target.name)
+    print(f"signed off: {len(record.files)} of {len(card.artefacts)} artefacts on {record.where}, {record.at}")
+    for file, reason in record.left_out.items():
+        print(f"  left out: {file}, {reason}")

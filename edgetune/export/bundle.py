@@ -12,12 +12,18 @@ import numpy as np
 
 from edgetune.errors import ExportError
 from edgetune.export import board
-from edgetune.export.card import Artefact, Card, CheckedOn, FileRecord
+from edgetune.export.card import Artefact, Card, CheckedOn, FileRecord, Format, SignOff
 from edgetune.export.readme import readme_of
 from edgetune.files import atomic_folder, atomic_write
 
 CARD = "card.json"
-SCRIPTS = {"onnx": "run_onnx.py", "int8": "run_onnx.py", "tvm": "run_tvm.py"}
+SCRIPTS: Mapping[Format, str] = {
+    "onnx": "run_onnx.py",
+    "int8": "run_onnx.py",
+    "tvm": "run_tvm.py",
+    "tflite": "run_tflite.py",
+    "tflite-int8": "run_tflite.py",
+}
 CLASSIFY = "classify.py"
 PICTURES, LOGITS = "reference_pictures.npy", "reference_logits.npy"
 
@@ -127,8 +133,8 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(folder, card)
 
 
-def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn]) -> Bundle:
-    """Writes checks, one an artefact's file, into the card in place of earlier ones at the same place."""
+def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn], record: SignOff) -> Bundle:
+    """Writes a record and its checks, one an artefact's file, into the card in place of earlier ones of that place."""
 
     def with_check(artefact: Artefact) -> Artefact:
         check = checks.get(artefact.file)
@@ -137,8 +143,13 @@ def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn]) -> Bundle:
         others = tuple(earlier for earlier in artefact.checks if earlier.where != check.where)
         return artefact.model_copy(update={"checks": (*others, check)})
 
-    artefacts = tuple(with_check(artefact) for artefact in bundle.card.artefacts)
-    card = bundle.card.model_copy(update={"artefacts": artefacts})
+    others = tuple(earlier for earlier in bundle.card.signed_off if earlier.where != record.where)
+    card = bundle.card.model_copy(
+        update={
+            "artefacts": tuple(with_check(artefact) for artefact in bundle.card.artefacts),
+            "signed_off": (*others, record),
+        }
+    )
     with atomic_write(bundle.folder / CARD) as aside:
         aside.write_text(card.to_json(), encoding="utf-8")
     return Bundle(bundle.folder, card)

@@ -1,13 +1,14 @@
 """What a bundle says of itself: `card.json` for programs, `README.md` for people. Plain values, the same both times.
 
-Accuracies are fractions (0…1), latencies milliseconds, sizes bytes. Nothing in a card depends on when or where it was
-written, so that the same artefacts make the same bundle byte for byte.
+Accuracies are fractions (0…1), latencies milliseconds, sizes bytes. Nothing in a new card depends on when or where it
+was written, so that the same artefacts make the same bundle byte for byte; only signing off adds a date and a place.
+The JSON schema is published as `docs/card.schema.json`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -17,7 +18,9 @@ from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement
 from edgetune.latency.prediction import Prediction
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+
+Format = Literal["onnx", "int8", "tvm", "tflite", "tflite-int8"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -70,7 +73,7 @@ class CheckedOn(Plain):
 class Artefact(Plain):
     """One model file. `note` says what a user must know first, such as that a TVM library is untuned."""
 
-    format: Literal["onnx", "int8", "tvm"]
+    format: Format
     file: FileName
     test_top1: Fraction | None = None
     checks: tuple[CheckedOn, ...] = ()
@@ -89,6 +92,21 @@ class FileRecord(Plain):
     sha256: Sha256
 
 
+class SignOff(Plain):
+    """Artefacts were run at a place and agreed with the network; `files` tells which, by the hash of their contents.
+
+    `machine` is the processor's kind as `platform.machine()` names it, `at` the time in UTC, `left_out` the artefacts
+    that could not be run there, with the reason.
+    """
+
+    where: str
+    machine: str
+    at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    edgetune: str
+    files: Mapping[FileName, Sha256]
+    left_out: Mapping[FileName, str] = Field(default_factory=dict)
+
+
 class Card(Plain):
     """Everything that a bundle says of itself.
 
@@ -104,6 +122,8 @@ class Card(Plain):
         How to make it again: the sample, seeds, the command.
     files
         Filled by :func:`edgetune.export.bundle.write_bundle`.
+    signed_off
+        Written by `edgetune verify`, the newest of each place.
     """
 
     name: str
@@ -122,29 +142,46 @@ class Card(Plain):
     provenance: Mapping[str, Any]
     files: Mapping[FileName, FileRecord] = Field(default_factory=dict)
     task: Literal["image classification"] = "image classification"
-    schema_version: Literal[1] = SCHEMA
+    signed_off: tuple[SignOff, ...] = ()
+    schema_version: Literal[2] = SCHEMA
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     @staticmethod
     def from_json(text: str, *, where: Path) -> Card:
-        """
+        """A card of this schema, or of an older one, which is brought up to date.
+
         Raises
         ------
         ExportError
-            Not a card, cut short, or of another schema version.
+            Not a card, cut short, or of a schema version that this edgetune does not know.
         """
         try:
-            found = json.loads(text)["schema_version"]
+            values = json.loads(text)
+            found = values["schema_version"]
         except (ValueError, KeyError, TypeError) as error:
             raise ExportError("not a bundle's card", where=where, mend="export the bundle again") from error
+        while isinstance(found, int) and found in MIGRATIONS:
+            found += 1
+            values = MIGRATIONS[found - 1](values) | {"schema_version": found}
         if found != SCHEMA:
             mend = "update edgetune" if isinstance(found, int) and found > SCHEMA else "export the bundle again"
-            raise ExportError(f"a card of schema {found}, this edgetune reads {SCHEMA}", where=where, mend=mend)
+            raise ExportError(f"a card of schema {found}, this edgetune reads 1 to {SCHEMA}", where=where, mend=mend)
         try:
-            return Card.model_validate_json(text)
+            return Card.model_validate_json(json.dumps(values))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
             raise ExportError(f"{key}: {first['msg']}", where=where, mend="export the bundle again") from error
+
+
+MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: lambda card: card | {"signed_off": []},
+}
+"""What makes a card of one schema a card of the next."""
+
+
+def card_schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of `card.json`, as `docs/card.schema.json` publishes it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Card.model_json_schema(mode="serialization")}

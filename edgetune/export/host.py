@@ -1,4 +1,4 @@
-"""What this machine says about an ONNX file: its logits, its top-1, its speed beside another's.
+"""What this machine says about a model file: its logits, its top-1, its speed beside another's.
 
 The times are of this host. They tell which of two artefacts is faster where the board is not at hand;
 they are never a latency of the board.
@@ -6,17 +6,22 @@ they are never a latency of the board.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from edgetune.errors import ModelFileError
-from edgetune.export.board import run_onnx
+from edgetune.errors import MissingDependencyError, ModelFileError
+from edgetune.export.board import run_onnx, run_tflite
 
 KIND = "measured on this host"
+RUNTIMES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}
+"""By the suffix of a model file."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,9 @@ class SpeedComparison:
         """How many times faster the second is than the first."""
         return self.first_ms / self.second_ms
 
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.runtime}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+
 
 def logits_of(model: Path, pictures: np.ndarray, *, threads: int = 1) -> np.ndarray:
     """Logits (N, classes) of raw pictures, float32 (N, C, H, W), one at a time as on the board.
@@ -42,7 +50,9 @@ def logits_of(model: Path, pictures: np.ndarray, *, threads: int = 1) -> np.ndar
     Raises
     ------
     ModelFileError
-        onnxruntime cannot load the file.
+        Its runtime cannot load the file.
+    MissingDependencyError
+        Its runtime is not installed.
     """
     run = _load(model, threads)
     return np.concatenate([run(picture[None]) for picture in pictures])
@@ -53,33 +63,50 @@ def top1_of(model: Path, pictures: np.ndarray, labels: np.ndarray, *, threads: i
     return float(np.mean(logits_of(model, pictures, threads=threads).argmax(1) == labels))
 
 
-def compare_speed(first: Path, second: Path, *, threads: int = 1, runs: int = 200) -> SpeedComparison:
-    """Clocks both files on this host, `runs` times each after a tenth as many warm-up runs, and takes medians."""
-    import onnxruntime
+def compare_speed(
+    first: Path, second: Path, picture: np.ndarray, *, threads: int = 1, runs: int = 200
+) -> SpeedComparison:
+    """Clocks both files on this host, `runs` times each after a tenth as many warm-up runs, and takes medians.
 
+    `picture` is what goes in, float32 (1, C, H, W).
+    """
     contenders = [_load(first, threads), _load(second, threads)]
-    pixels = np.random.default_rng(0).integers(0, 256, _input_shape(first)).astype(np.float32)
     seconds = np.empty((runs + runs // 10, 2))
     for turn in seconds:
         for i, run in enumerate(contenders):
             start = time.perf_counter()
-            run(pixels)
+            run(picture)
             turn[i] = time.perf_counter() - start
     first_ms, second_ms = 1e3 * np.median(seconds[runs // 10 :], axis=0)
-    return SpeedComparison(float(first_ms), float(second_ms), runs, threads, f"onnxruntime {onnxruntime.__version__}")
+    return SpeedComparison(float(first_ms), float(second_ms), runs, threads, runtime_of(first))
+
+
+def runtime_of(model: Path) -> str:
+    """What runs such a file here, with its version."""
+    package = RUNTIMES[model.suffix]
+    return f"{package} {version(package)}"
 
 
 def _load(model: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
-
     try:
-        return run_onnx.load(model, threads)
-    except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
-        raise ModelFileError(f"onnxruntime cannot load it: {error}", where=model, mend="export it again") from error
+        with _silence():
+            return (run_tflite if model.suffix == ".tflite" else run_onnx).load(model, threads)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"{error.name} is not installed", mend="pip install 'edgetune[search]'") from error
+    except Exception as error:  # the runtimes' own kinds of error have no common base
+        raise ModelFileError(
+            f"{RUNTIMES.get(model.suffix, 'no runtime')} cannot load it: {error}", where=model, mend="export it again"
+        ) from error
 
 
-def _input_shape(model: Path) -> tuple[int, ...]:
-    import onnx
-
-    inputs = onnx.load(model, load_external_data=False).graph.input
-    return tuple(axis.dim_value for axis in inputs[0].type.tensor_type.shape.dim)
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps what a runtime's C++ tells standard error, such as its delegate's name, out of the progress bars."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ REQUIREMENTS = Path(__file__).with_name("litert_requirements.txt")
 STAGE = "LiteRT's packages"
 INSTALL_LIMIT, CONVERT_LIMIT = 1800.0, 600.0  # seconds
 LEAVE_OUT = "or leave tflite out of --formats"
+RAISED = re.compile(r"[\w.]+(Error|Exception): ")
+"""The line of a traceback that says what was raised; the converter logs much after it."""
 SMOKE_TEST = "import litert_torch, ai_edge_quantizer"
 
 
@@ -136,12 +139,12 @@ def _lines(command: list[str], *, limit: float) -> Iterator[str]:
 
 
 def _call(command: Sequence[str | Path], *, limit: float) -> None:
-    named = str(command[1]) if len(command) > 1 else str(command[0])
-    # The converter logs much and leaves the file names of its own sources to errors: the last lines say what happened.
+    named = str(command[-1])
     try:
         done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=limit)
     except subprocess.TimeoutExpired:
         raise ExportError(f"LiteRT's converter took longer than {limit:.0f} s", where=named, mend=LEAVE_OUT) from None
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        reason = next((line for line in reversed(said) if RAISED.match(line)), said[-1])
         raise ExportError(f"LiteRT's converter failed: {reason}", where=named, mend=f"use other operators, {LEAVE_OUT}")

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgetune.export.card import Artefact, Card
 
-RUNTIMES = {"onnx": ("onnxruntime",), "int8": ("onnxruntime",), "tvm": ("apache-tvm", "apache-tvm-ffi")}
-TITLES = {"onnx": "ONNX, float32", "int8": "ONNX, INT8", "tvm": "TVM library"}
+RUNTIMES: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("onnxruntime",),
+    "int8": ("onnxruntime",),
+    "tvm": ("apache-tvm", "apache-tvm-ffi"),
+    "tflite": ("ai-edge-litert",),
+    "tflite-int8": ("ai-edge-litert",),
+}
+TITLES: Mapping[str, str] = {
+    "onnx": "ONNX, float32",
+    "int8": "ONNX, INT8",
+    "tvm": "TVM library",
+    "tflite": "TensorFlow Lite, float32",
+    "tflite-int8": "TensorFlow Lite, INT8",
+}
 
 
 def readme_of(card: Card) -> str:
@@ -55,8 +69,8 @@ def _five_lines(card: Card) -> list[str]:
     first = card.artefacts[0]
     packages = ["numpy", "pillow", *(_pinned(name, card) for name in RUNTIMES[first.format])]
     others = [f"`{artefact.file}`" for artefact in card.artefacts[1:]]
-    tvm = [_pinned(name, card) for name in RUNTIMES["tvm"]]
-    needs_tvm = any(artefact.format == "tvm" for artefact in card.artefacts[1:])
+    wanted = dict.fromkeys(RUNTIMES[artefact.format] for artefact in card.artefacts)
+    further = [" ".join(_pinned(name, card) for name in names) for names in wanted if names != RUNTIMES[first.format]]
     return [
         "```sh",
         f"scp -r {card.name} pi@raspberrypi.local:",
@@ -66,7 +80,7 @@ def _five_lines(card: Card) -> list[str]:
         f".venv/bin/python classify.py {first.file} picture.jpg",
         "```",
         *([f"{' and '.join(others)} run the same way."] if others else []),
-        *([f"For TVM: `.venv/bin/pip install {' '.join(tvm)}`."] if needs_tvm else []),
+        *([f"Their runtimes: `.venv/bin/pip install {' '.join(further)}`."] if further else []),
     ]
 
 

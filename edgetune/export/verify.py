@@ -8,23 +8,30 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+import edgetune
 from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement, compare_logits
-from edgetune.export.board import run_onnx, run_tvm
+from edgetune.export.board import run_onnx, run_tflite, run_tvm
 from edgetune.export.bundle import Bundle, read_bundle, sign_off
-from edgetune.export.card import Artefact, CheckedOn
+from edgetune.export.card import Artefact, CheckedOn, SignOff
 
 Python = Callable[[Sequence[str | Path]], object]
 """Runs a target's Python with these arguments and raises ExportError if the program fails."""
 
 INT8_SAME_ANSWERS = 0.9
 """Share of the reference pictures on which an INT8 artefact must answer as the network does: rounding flips few."""
+ROUNDED = ("int8", "tflite-int8")
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 40: "armv7l"}
-RUNNERS = {".onnx": Path(run_onnx.__file__), ".so": Path(run_tvm.__file__)}
+RUNNERS = {
+    ".onnx": Path(run_onnx.__file__),
+    ".so": Path(run_tvm.__file__),
+    ".tflite": Path(run_tflite.__file__),
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ def this_host() -> Target:
 def verify_bundle(folder: Path, target: Target) -> Bundle:
     """Runs every artefact that is made for the target's processor there, on the bundle's reference pictures.
 
-    The results become checks in the card; the bundle that is returned holds them.
+    The results become checks and a signed-off record in the card; the bundle that is returned holds them.
 
     Raises
     ------
@@ -53,18 +60,31 @@ def verify_bundle(folder: Path, target: Target) -> Bundle:
     """
     bundle = read_bundle(folder)
     pictures, expected = bundle.reference()
-    fitting = [artefact for artefact in bundle.card.artefacts if _fits(folder / artefact.file, target)]
+    artefacts = bundle.card.artefacts
+    fitting = [artefact for artefact in artefacts if _fits(folder / artefact.file, target)]
     if not fitting:
         raise ExportError(f"no artefact in it is made for {target.machine}", where=folder)
     checks = {}
     for artefact in fitting:
         agreement = compare_logits(expected, logits_on(target.python, folder / artefact.file, pictures))
         checks[artefact.file] = CheckedOn(where=target.name, agreement=_accept(artefact, agreement, folder))
-    return sign_off(bundle, checks)
+    record = SignOff(
+        where=target.name,
+        machine=target.machine,
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        edgetune=edgetune.__version__,
+        files={file: bundle.card.files[file].sha256 for file in checks},
+        left_out={
+            artefact.file: f"made for another processor than {target.machine}"
+            for artefact in artefacts
+            if artefact not in fitting
+        },
+    )
+    return sign_off(bundle, checks, record)
 
 
 def _accept(artefact: Artefact, agreement: Agreement, folder: Path) -> Agreement:
-    if artefact.format != "int8":
+    if artefact.format not in ROUNDED:
         return agreement.require(str(folder / artefact.file))
     if agreement.same_top1 < INT8_SAME_ANSWERS:
         raise ExportError(

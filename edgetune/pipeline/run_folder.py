@@ -40,6 +40,10 @@ class RunFolder:
         """The training state of a finalist."""
         return self.path / "finalists" / f"{self.name_of(trial)}.pt"
 
+    def weights(self, trial: int) -> Path:
+        """A finalist's weights once it is trained, of which its bundle can be made again."""
+        return self.path / "finalists" / f"{self.name_of(trial)}.safetensors"
+
     def bundle(self, trial: int) -> Path:
         return self.path / "bundles" / self.name_of(trial)
 

@@ -31,13 +31,47 @@ def test_the_most_accurate_method_is_kept(hswish_onnx: Path, digits, calibration
     # One picture far out of range stretches the extremes, but not the percentiles.
     stretched, target = calibration.copy(), tmp_path / "best.onnx"
     stretched[0, 0, 0, :2] = 10_000
+    pictures, labels = digits.test[:200], digits.test_labels[:200]
+    kept = quantize_best(hswish_onnx, target, calibration=stretched, pictures=pictures, labels=labels, may_lose=0.005)
+    assert kept.method == "percentile"
+    assert kept.float_top1 == top1_of(hswish_onnx, pictures, labels)
+    assert kept.top1 == top1_of(target, pictures, labels)
+
+
+def test_where_nothing_holds_the_limit_the_most_accurate_is_kept(
+    relu_onnx: Path, digits, calibration: np.ndarray, tmp_path: Path
+) -> None:
+    pictures, labels = digits.test[:200], digits.test_labels[:200]
     kept = quantize_best(
-        hswish_onnx, target, calibration=stretched, pictures=digits.test[:200], labels=digits.test_labels[:200]
+        relu_onnx, tmp_path / "best.onnx", calibration=calibration, pictures=pictures, labels=labels, may_lose=-1.0
     )
-    assert set(kept.top1) == set(METHODS)
-    assert kept.top1["minmax"] < kept.top1["percentile"]
-    assert kept.top1[kept.method] == max(kept.top1.values())
-    assert top1_of(target, digits.test[:200], digits.test_labels[:200]) == kept.top1[kept.method]
+    others = []
+    for method in METHODS:
+        quantize_onnx(relu_onnx, tmp_path / "other.onnx", calibration=calibration, method=method)
+        others.append(top1_of(tmp_path / "other.onnx", pictures, labels))
+    assert kept.top1 >= max(others)
+
+
+def test_first_and_last_layer_can_stay_in_float(relu_onnx: Path, calibration: np.ndarray, tmp_path: Path) -> None:
+    def weights_in_bytes(path: Path) -> list[bool]:
+        model = onnx.load(path)
+        made_by = {output: node.op_type for node in model.graph.node for output in node.output}
+        layers = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+        return [made_by.get(layer.input[1]) == "DequantizeLinear" for layer in layers]
+
+    for ends in (False, True):
+        quantize_onnx(relu_onnx, tmp_path / "model.onnx", calibration=calibration, float_ends=ends)
+        first, *inner, last = weights_in_bytes(tmp_path / "model.onnx")
+        assert all(inner)
+        assert [first, last] == [not ends, not ends]
+
+
+def test_kept_ranges_spare_the_calibration(relu_onnx: Path, calibration: np.ndarray, tmp_path: Path) -> None:
+    ranges = tmp_path / "ranges.json"
+    quantize_onnx(relu_onnx, tmp_path / "one", calibration=calibration, ranges=ranges)
+    # Other pictures would give other ranges, if they were looked at.
+    quantize_onnx(relu_onnx, tmp_path / "two", calibration=0 * calibration, ranges=ranges)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
 def test_weights_are_int8_per_channel_and_the_normalisation_stays_float(relu_onnx, calibration, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import platform
 import shutil
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from edgetune.export.agreement import torch_logits_of
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
 from edgetune.export.card import Artefact, Card
 from edgetune.export.int8 import quantize_onnx
-from edgetune.export.verify import logits_on, python_here, this_host, verify_bundle
+from edgetune.export.verify import Target, logits_on, python_here, this_host, verify_bundle
 
 
 @pytest.fixture
@@ -35,6 +37,36 @@ def test_checks_go_into_the_card_once_a_place(bundle: Bundle) -> None:
     assert plain.checks[0].agreement.relative_difference < 1e-5
     assert rounded.checks[0].agreement.relative_difference > 1e-4
     assert rounded.checks[0].agreement.pictures == 64
+    (record,) = verified.card.signed_off
+    assert (record.where, record.machine) == ("this host", platform.machine())
+    assert record.files == {
+        name: hashlib.sha256((bundle.folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "model.int8.onnx")
+    }
+    assert record.left_out == {}
+
+
+def test_what_is_made_for_another_processor_is_left_out_of_the_record(
+    card: Card, bundle: Bundle, hswish_onnx: Path, tmp_path: Path
+) -> None:
+    library = tmp_path / "model.tvm.so"
+    library.write_bytes(b"\x7fELF" + bytes(14) + (183).to_bytes(2, "little"))  # the head of an aarch64 library
+    artefacts = (Artefact(format="onnx", file="model.onnx"), Artefact(format="tvm", file="model.tvm.so"))
+    files = {"model.onnx": hswish_onnx, "model.tvm.so": library}
+    card = card.model_copy(update={"artefacts": artefacts})
+    write_bundle(tmp_path / "mixed", card, files, reference=bundle.reference())
+    (record,) = verify_bundle(tmp_path / "mixed", Target("x", "x86_64", python_here)).card.signed_off
+    assert set(record.files) == {"model.onnx"}
+    assert "another processor" in record.left_out["model.tvm.so"]
+
+
+def test_a_file_changed_after_signing_off_is_refused_and_named(bundle: Bundle) -> None:
+    verify_bundle(bundle.folder, this_host())
+    model = bundle.path("onnx")
+    model.write_bytes(model.read_bytes() + b" ")
+    with pytest.raises(ExportError, match=r"model\.onnx.*not the one"):
+        verify_bundle(bundle.folder, this_host())
+    with pytest.raises(ExportError, match=r"model\.onnx.*not the one"):
+        read_bundle(bundle.folder)
 
 
 def test_an_artefact_that_computes_something_else_is_named_and_not_signed_off(

@@ -14,6 +14,7 @@ CONFIG = """
 data = "digits"
 trials = 24
 finalists = 3
+formats = "onnx,int8,tvm"
 
 [teacher_training]
 epochs = 8

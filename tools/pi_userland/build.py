@@ -19,7 +19,16 @@ from edgetune.errors import MissingDependencyError, StorageError
 
 PACKAGES = ("python3", "libstdc++6", "libgomp1")
 WHEELS = Path("opt/wheels")
-RUNTIMES = ("numpy", "onnxruntime", "apache-tvm", "apache-tvm-ffi", "typing-extensions")
+RUNTIMES = (
+    "numpy",
+    "onnxruntime",
+    "apache-tvm",
+    "apache-tvm-ffi",
+    "typing-extensions",
+    "ai-edge-litert",
+    "backports.strenum",
+    "flatbuffers",
+)
 PLATFORMS = ("manylinux_2_34", "manylinux_2_31", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
 COMPILER = "libtvm_compiler.so"  # 250 MB that a board does not need
 CORES = 4

@@ -43,7 +43,7 @@ class PiUserland:
             if not root.exists():
                 build(root)
                 # Python writes its .pyc files now, not in the first run of each test.
-                cls(root, qemu).run(["-c", "import numpy, onnxruntime, tvm_ffi"])
+                cls(root, qemu).run(["-c", "import numpy, onnxruntime, tvm_ffi, ai_edge_litert.interpreter"])
         return cls(root, qemu)
 
     @property
@@ -70,7 +70,7 @@ class PiUserland:
             text=True,
             timeout=timeout,
             check=False,
-            env=self._environment(),
+            env=self.environment,
         )
         if check and done.returncode != 0:
             reason = "an instruction that the board lacks" if done.returncode == -4 else f"exit code {done.returncode}"
@@ -88,7 +88,8 @@ class PiUserland:
     def target(self) -> Target:
         return Target("emulated rpi4", "aarch64", self)
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
         """Nothing of this machine's, whose settings (such as OpenBLAS's core type) are for another processor."""
         return {
             "PATH": "/usr/bin:/bin",

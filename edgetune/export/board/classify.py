@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-RUNTIMES = {".onnx": "run_onnx", ".so": "run_tvm"}
+RUNTIMES = {".onnx": "run_onnx", ".so": "run_tvm", ".tflite": "run_tflite"}
 HERE = Path(__file__).parent
 
 

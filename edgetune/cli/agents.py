@@ -1,0 +1,111 @@
+"""`edgetune agents`"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from edgetune.cli.output import print_json, print_table
+
+app = typer.Typer(help="The boards that run an agent.", invoke_without_command=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def agents(context: typer.Context, json: Json = False) -> None:
+    """List the agents; `edgetune agents add NAME https://ADDRESS:8765` makes one known."""
+    if context.invoked_subcommand is None:
+        list_known(json)
+
+
+@app.command("ls")
+def list_known(json: Json = False) -> None:
+    """List the agents and ask each how its board is."""
+    from edgetune.agent.client import Client
+    from edgetune.agent.registry import list_agents
+    from edgetune.errors import AgentError
+
+    rows = []
+    for agent in list_agents():
+        row = {"name": agent.name, "url": agent.url, "fingerprint": agent.fingerprint}
+        try:
+            with Client(agent, patience=0) as client:
+                body = client.board()
+            row |= {"health": "ready", **body.model_dump(mode="json")}
+        except AgentError as error:
+            row["health"] = error.what
+        rows.append(row)
+    if json:
+        print_json(rows)
+        return
+    print_table("", ["agent", "address", "board", "runtimes", "jobs", "°C", "health"], [_cells(row) for row in rows])
+
+
+def _cells(row: dict) -> list[str]:  # type: ignore[type-arg]
+    if "board" not in row:
+        return [row["name"], row["url"], "", "", "", "", row["health"]]
+    board, state = row["board"], row["state"]
+    model = f"{board['model']}, emulated" if board["emulated"] else board["model"]
+    temperature = "" if state["temperature_c"] is None else f"{state['temperature_c']:.0f}"
+    runtimes = ", ".join(f"{name} {version}" for name, version in row["runtimes"].items())
+    health = ", ".join(state["throttled"]) or row["health"]
+    return [row["name"], row["url"], model, runtimes, str(row["jobs"]), temperature, health]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    url: Annotated[str, typer.Argument(help="Such as https://pi.local:8765.")],
+    token: Annotated[str | None, typer.Option(help="As the agent printed it. [asked for]")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="As the agent printed it. [shown and asked for]")] = None,
+) -> None:
+    """Make an agent known. Its certificate's fingerprint is kept; another certificate will be refused.
+
+    Without --fingerprint, the one that the address shows has to be confirmed before the token is sent.
+    """
+    from edgetune.agent.client import Client
+    from edgetune.agent.link import fetch_fingerprint
+    from edgetune.agent.registry import Agent, add_agent, check_name, parse_url, plain_fingerprint
+    from edgetune.errors import AgentError
+
+    check_name(name)
+    host, port = parse_url(url)
+    if fingerprint is None:
+        shown = fetch_fingerprint(host, port)
+        if not sys.stdin.isatty():
+            raise AgentError(
+                f"shows the fingerprint {shown}", where=url, mend="if the agent printed it, add it here: --fingerprint"
+            )
+        typer.confirm(f"{url} shows the fingerprint\n  {shown}\nDid the agent print the same?", abort=True)
+    else:
+        shown = plain_fingerprint(fingerprint)
+    token = token or typer.prompt("Token", hide_input=True)
+    agent = Agent(name, host, port, token.strip(), shown)
+    with Client(agent, patience=5) as client:
+        body = client.board()
+    add_agent(agent)
+    runtimes = ", ".join(f"{runtime} {version}" for runtime, version in body.runtimes.items())
+    print(f"{name}: {body.board.model}, {body.board.cores} cores, {body.board.system}; {runtimes}")
+
+
+@app.command()
+def rm(name: str) -> None:
+    """Forget an agent."""
+    from edgetune.agent.registry import remove_agent
+
+    remove_agent(name)
+
+
+@app.command()
+def find(json: Json = False) -> None:
+    """Look for agents in the local network that were started with --announce."""
+    from edgetune.agent.discovery import find as listen
+
+    found = listen()
+    if json:
+        print_json(found)
+    else:
+        print_table("", ["agent", "address"], [[name, address] for name, address in sorted(found.items())])

@@ -1,0 +1,26 @@
+"""`edgetune doctor`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from edgetune.cli.output import print_json, print_table
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what edgetune finds on this machine: runtimes, compilers, emulators, LiteRT's converter, boards.
+
+    It installs and changes nothing. What is not there is needed only for what stands beside it.
+    """
+    from edgetune.export.health import examine
+
+    findings = examine()
+    if json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    print_table(
+        "", ["part", "state", "detail"], [[finding.part, finding.state, finding.detail] for finding in findings]
+    )

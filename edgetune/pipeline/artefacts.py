@@ -1,0 +1,222 @@
+"""The artefacts of one network, each made from the network or its ONNX file, each compared with the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from edgetune.data.pictures import Pictures
+from edgetune.errors import MissingDependencyError
+from edgetune.export import card as cards
+from edgetune.export import host
+from edgetune.export.agreement import compare_logits
+from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx
+from edgetune.export.litert_environment import LiteRT
+from edgetune.export.onnx_file import export_onnx
+from edgetune.export.tflite_file import export_tflite, quantize_tflite
+from edgetune.export.tvm_library import SCHEDULES, compile_tvm, host_target, tvm_logits_of
+from edgetune.nets.network import Network
+from edgetune.pipeline.task import Task
+from edgetune.reporter import Reporter
+from edgetune.search.trial import Trial
+
+CALIBRATED_WITH = 256
+"""Training pictures that the ranges of INT8 activations are taken from."""
+INT8_JUDGED_ON, INT8_TESTED_ON = 2_000, 10_000
+"""Pictures of the validation split that decide on INT8, and at most as many of the test split for its figure."""
+INT8_MAY_LOSE = 0.005
+"""Top-1 that an INT8 artefact may lose; half a point."""
+
+Made: TypeAlias = cards.Artefact | cards.Omission
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A network trained in full, on the CPU, and its top-1 on the splits that were not trained on."""
+
+    name: str
+    trial: Trial
+    network: Network
+    validation_top1: float
+    test_top1: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an artefact must agree with: validation pictures, raw (N, C, H, W), and torch's logits, (N, classes)."""
+
+    pixels: np.ndarray
+    logits: np.ndarray
+
+    def check(self, logits: np.ndarray, where: str) -> cards.CheckedOn:
+        """An artefact's logits for the same pictures beside torch's."""
+        return cards.CheckedOn(where=where, agreement=compare_logits(self.logits, logits))
+
+    def check_here(self, path: Path) -> cards.CheckedOn:
+        """A file's logits on this machine beside torch's."""
+        return self.check(host.logits_of(path, self.pixels), f"this host, {host.runtime_of(path)}")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where one network's artefacts are made.
+
+    `quantised` holds what was measured of the INT8 artefacts when they were first made; it is filled where nothing is
+    known yet, and decides where it is, so that a bundle that is made again comes out the same byte for byte although
+    no two clockings agree.
+    """
+
+    task: Task
+    distilled: Distilled
+    expected: Expected
+    folder: Path
+    reporter: Reporter
+    quantised: dict[str, Quantised] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
+    """The artefacts asked for and those that are left out, in a fixed order. The ONNX file is always made first.
+
+    Raises
+    ------
+    ExportError
+        An artefact computes something else than the network.
+    MissingDependencyError
+        TensorFlow Lite is asked for, and its converter cannot be had.
+    """
+    made = [_onnx(workshop)]
+    for format, make in MAKERS.items():
+        if set(format.split("-")) <= set(formats):
+            made.append(make(workshop))
+    return made if "onnx" in formats else made[1:]
+
+
+def _onnx(shop: Workshop) -> cards.Artefact:
+    data, path = shop.task.dataset, shop.path("model.onnx")
+    export_onnx(
+        shop.distilled.network,
+        path,
+        channels=data.channels,
+        resolution=data.resolution,
+        metadata={
+            "network": shop.distilled.name,
+            "labels": "\n".join(data.classes),
+            "input": "raw pixels, 0 to 255, N × C × H × W",
+            "preprocessing": "none: the first layer subtracts the mean and divides by the deviation",
+            "mean": " ".join(f"{value:.6g}" for value in data.mean),
+            "std": " ".join(f"{value:.6g}" for value in data.std),
+        },
+    )
+    check = shop.expected.check_here(path)
+    check.agreement.require(path.name)
+    return cards.Artefact(format="onnx", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,))
+
+
+def _int8(shop: Workshop) -> Made:
+    source, path = shop.path("model.onnx"), shop.path("model.int8.onnx")
+    calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
+    known = shop.quantised.get("int8")
+    if known is None:
+        judges = first_of(shop.task.dataset.validation, INT8_JUDGED_ON)
+        known = shop.quantised["int8"] = quantize_best(
+            source,
+            path,
+            calibration=calibration,
+            pictures=pixels_of(judges, len(judges)),
+            labels=judges.labels,
+            may_lose=INT8_MAY_LOSE,
+        )
+    else:
+        quantize_onnx(source, path, calibration=calibration, method=known.method, float_ends=known.float_ends)
+    return _keep_rounded(shop, "int8", path, known)
+
+
+def _tvm(shop: Workshop) -> Made:
+    """For the board; its numbers are checked on the same module compiled for this host."""
+    source, path, twin = shop.path("model.onnx"), shop.path("model.tvm.so"), shop.path("host.tvm.so")
+    try:
+        compile_tvm(source, path, tvm_target=shop.task.predictor.profile.tvm_target)
+        compile_tvm(source, twin, tvm_target=host_target())
+    except MissingDependencyError as error:
+        return cards.Omission(format="tvm", reason=str(error))
+    where = f"this host, the same module compiled for it, TVM {version('apache-tvm')}"
+    check = shop.expected.check(tvm_logits_of(twin, shop.expected.pixels), where)
+    check.agreement.require(path.name)
+    return cards.Artefact(
+        format="tvm", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=SCHEDULES
+    )
+
+
+def _tflite(shop: Workshop) -> Made:
+    data, path = shop.task.dataset, shop.path("model.tflite")
+    litert = LiteRT.here().make(shop.reporter)
+    export_tflite(shop.distilled.network, path, channels=data.channels, resolution=data.resolution, litert=litert)
+    check = shop.expected.check_here(path)
+    check.agreement.require(path.name)
+    return cards.Artefact(format="tflite", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,))
+
+
+def _tflite_int8(shop: Workshop) -> Made:
+    source, path = shop.path("model.tflite"), shop.path("model.int8.tflite")
+    calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
+    quantize_tflite(source, path, calibration=calibration, litert=LiteRT.here().make(shop.reporter))
+    known = shop.quantised.get("tflite-int8")
+    if known is None:
+        judges = first_of(shop.task.dataset.validation, INT8_JUDGED_ON)
+        speed = host.compare_speed(source, path, calibration[:1])
+        known = shop.quantised["tflite-int8"] = Quantised(
+            "minmax", False, top1_of(path, judges), top1_of(source, judges), speed.speedup, str(speed)
+        )
+    return _keep_rounded(shop, "tflite-int8", path, known)
+
+
+def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Quantised) -> Made:
+    """An INT8 artefact is kept where it is faster and loses less than half a point on the validation split."""
+    if quantised.loss > INT8_MAY_LOSE:
+        return cards.Omission(
+            format=format,
+            reason=f"loses {100 * quantised.loss:.1f} points of validation top-1, more than {100 * INT8_MAY_LOSE:.1f}",
+        )
+    if quantised.speedup <= 1:
+        return cards.Omission(format=format, reason=quantised.spoken + _hard_swishes(shop))
+    test = first_of(shop.task.dataset.test, INT8_TESTED_ON)
+    check = shop.expected.check_here(path)
+    return cards.Artefact(
+        format=format, file=path.name, test_top1=top1_of(path, test), checks=(check,), note=quantised.spoken
+    )
+
+
+def _hard_swishes(shop: Workshop) -> str:
+    """What the graph alone explains of a slow INT8 network: runtimes compute this activation in float32."""
+    acts = [kernel.activation for kernel in shop.task.graph(shop.distilled.trial.sample).kernels if kernel.activation]
+    count = sum("swish" in act for act in acts)
+    return f"; {count} of its {len(acts)} activations are hard-swish, which quantises badly" if count else ""
+
+
+MAKERS: Mapping[str, Callable[[Workshop], Made]] = {
+    "int8": _int8,
+    "tvm": _tvm,
+    "tflite": _tflite,
+    "tflite-int8": _tflite_int8,
+}
+
+
+def first_of(pictures: Pictures, count: int) -> Pictures:
+    return Pictures(pictures.images[:count], pictures.labels[:count])
+
+
+def pixels_of(pictures: Pictures, count: int) -> np.ndarray:
+    """The first pictures as artefacts take them: float32 (N, C, H, W), raw pixel values."""
+    return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
+
+
+def top1_of(model: Path, pictures: Pictures) -> float:
+    return host.top1_of(model, pixels_of(pictures, len(pictures)), pictures.labels)

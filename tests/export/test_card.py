@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgetune.errors import ExportError
+from edgetune.export.card import SCHEMA, Card, SignOff
+from tools.card_schema import PUBLISHED, text
+
+OF_SCHEMA_1 = Path(__file__).with_name("card_of_schema_1.json")
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    assert PUBLISHED.read_text() == text(), "run: python -m tools.card_schema"
+
+
+def test_every_key_of_a_card_is_in_the_published_schema(card: Card) -> None:
+    schema = json.loads(PUBLISHED.read_text())
+    written = json.loads(card.to_json())
+    assert set(written) <= set(schema["properties"])
+    assert set(schema["required"]) <= set(written)
+    assert schema["additionalProperties"] is False
+
+
+def test_a_card_of_the_first_schema_is_brought_up_to_date() -> None:
+    card = Card.from_json(OF_SCHEMA_1.read_text(), where=OF_SCHEMA_1)
+    assert card.schema_version == SCHEMA
+    assert card.signed_off == ()
+    assert card.artefacts[0].format == "onnx"
+
+
+@pytest.mark.parametrize(("schema", "mend"), [("99", "update edgetune"), ("0", "export the bundle again"), ('"x"', "")])
+def test_a_schema_that_is_not_known_is_refused(card: Card, schema: str, mend: str) -> None:
+    text = card.to_json().replace(f'"schema_version": {SCHEMA}', f'"schema_version": {schema}')
+    with pytest.raises(ExportError, match=mend):
+        Card.from_json(text, where=Path("card.json"))
+
+
+def test_a_record_names_its_time_in_utc() -> None:
+    values = {"where": "host", "machine": "x86_64", "edgetune": "0.1.0", "files": {}}
+    assert SignOff(at="2026-11-24T14:00:00Z", **values)
+    with pytest.raises(ValueError, match="at"):
+        SignOff(at="yesterday", **values)

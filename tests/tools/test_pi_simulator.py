@@ -1,0 +1,101 @@
+"""The simulator: counts that repeat, caches against a closed form, constants against themselves."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgetune.errors import MissingDependencyError
+from tools.pi_simulator import counts, pipelines
+from tools.pi_simulator.constants import PRIOR, Constants, Network, Work, fit, left_out, read_networks, solve
+from tools.pi_simulator.counts import Block, count
+from tools.pi_userland import PiUserland
+
+NUMPY = """
+import numpy as np
+
+def load(size):
+    array = np.zeros(int(size), np.float32)
+    def run(picture):
+        array.sum()
+    return run
+"""
+SIZE = 2_000_000  # floats: 8 MB, eight times the second-level cache
+
+
+@pytest.fixture(scope="module")
+def sum_of_floats(tmp_path_factory: pytest.TempPathFactory) -> counts.Counts:
+    script = tmp_path_factory.mktemp("sum") / "runner.py"
+    script.write_text(NUMPY)
+    return count(PiUserland.ready(), script, Path(str(SIZE)), np.zeros((1, 1, 1, 1), np.float32))
+
+
+def test_a_sum_reads_each_line_of_memory_once_and_in_a_stream(sum_of_floats: counts.Counts) -> None:
+    lines = SIZE * 4 / 64
+    assert sum_of_floats.l1d_misses == pytest.approx(lines, rel=0.02)
+    assert sum_of_floats.l2_misses == pytest.approx(lines, rel=0.02)
+    assert sum_of_floats.streamed == pytest.approx(lines, rel=0.02)
+    assert sum_of_floats.tlb_misses == pytest.approx(SIZE * 4 / 4096, rel=0.05)
+
+
+def test_a_vector_load_takes_one_to_four_floats(sum_of_floats: counts.Counts) -> None:
+    assert SIZE / 4 <= sum_of_floats.loads <= 1.1 * SIZE
+    assert sum_of_floats.instructions > sum_of_floats.loads
+
+
+@pytest.mark.skipif(shutil.which("llvm-mca") is None, reason="needs llvm-mca")
+def test_multiply_accumulates_cost_what_the_optimisation_guide_says() -> None:
+    # fmla v0.4s, v1.4s, v2.4s on itself: 3 cycles when only the accumulator is awaited (Cortex-A72 Software
+    # Optimization Guide, 3.15, late forwarding); on twelve registers in turn the guide's two pipelines take half each.
+    chain = Block(1, (0x4E22CC20,) * 4)
+    spread = Block(1, tuple(0x4E3FCFC0 | register for register in range(12)))
+    on_itself, in_turn = pipelines.cycles_of([chain, spread])
+    assert 3 <= on_itself / 4 <= 7
+    assert 0.5 <= in_turn / 12 <= 1
+
+
+def test_without_llvm_there_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingDependencyError, match="apt install llvm"):
+        pipelines.assembly([0x4E22CC20])
+
+
+def test_without_qemu_or_a_compiler_there_is_one_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path))
+    with pytest.raises(MissingDependencyError, match="qemu-user"):
+        counts._qemu()
+    with pytest.raises(MissingDependencyError, match="gcc"):
+        counts._plugin()
+
+
+def network(seed: int, cycles: np.ndarray) -> Network:
+    rng = np.random.default_rng(seed)
+    work = Work(float(rng.integers(10**7, 10**9)), *(int(n) for n in rng.integers(10**4, 10**6, 4)))
+    return Network(str(seed), Constants(tuple(cycles), 1, 0).milliseconds(work), 1, work)
+
+
+def test_the_fit_finds_the_constants_that_made_the_latencies() -> None:
+    exact = [network(seed, PRIOR) for seed in range(12)]
+    np.testing.assert_allclose(solve(exact), PRIOR, rtol=1e-6)
+    assert fit(exact).band == pytest.approx(1)
+
+
+def test_a_network_does_not_help_its_own_simulation() -> None:
+    networks = [network(seed, PRIOR) for seed in range(12)]
+    spoilt = Network("spoilt", 10 * networks[0].measured_ms, 1, networks[0].work)
+    assert left_out([spoilt, *networks[1:]])[0] == pytest.approx(networks[0].measured_ms)
+
+
+def test_the_shipped_constants_are_those_of_the_counted_networks() -> None:
+    networks, shipped = read_networks(), Constants.load()
+    again = fit(networks)
+    assert len(networks) >= 12
+    np.testing.assert_allclose(again.cycles, shipped.cycles, rtol=1e-6)
+    assert again.band == pytest.approx(shipped.band)
+    within = [abs(math.log(s / n.measured_ms)) <= math.log(shipped.band) for s, n in zip(left_out(networks), networks)]
+    assert sum(within) >= math.floor(0.9 * len(networks))
