@@ -31,7 +31,7 @@ $(STAMP):
 	@test -n "$(PYTHON)" || { echo "edgetune needs Python 3.11 (Debian, Ubuntu: apt install python3.11 python3.11-venv)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "this Python has no venv (Debian, Ubuntu: apt install python3.11-venv)" >&2; exit 1; }
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	$(RUN) pip install --quiet --constraint constraints.txt --editable '.[search,tvm,agent,dev]'
+	$(RUN) pip install --quiet --constraint constraints.txt --editable '.[search,tvm,agent,ray,dev]'
 	@rm -f .venv/installed-*
 	@touch $@
 

@@ -13,6 +13,7 @@
     ├── ExportError        an artefact that could not be made or did not agree with its model
     ├── MeasurementError   a model that could not be clocked: crashed, out of time, out of memory
     ├── AgentError         an agent that cannot be reached, refuses, or is not who it was
+    ├── WebhookError       a receiver of results that refuses or cannot be reached
     ├── StorageError       no room, no permission
     └── MissingDependencyError   an extra that is not installed
 
@@ -100,6 +101,10 @@ class MeasurementError(EdgetuneError):
 
 class AgentError(EdgetuneError):
     """An agent that cannot be reached, refuses, or is not who it was."""
+
+
+class WebhookError(EdgetuneError):
+    """A receiver of results that refuses or cannot be reached."""
 
 
 class StorageError(EdgetuneError):

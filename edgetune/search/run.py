@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import math
-import random
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
-
+from edgetune.search.early_stop import EarlyStop
+from edgetune.search.engines.base import Engine, Evaluate, Job, Outcome, trial_seed
+from edgetune.search.engines.in_process import InProcess
 from edgetune.search.feasibility import infeasible_error
 from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
-from edgetune.space.parameters import Sample
-
-Evaluate = Callable[[Sample], Mapping[str, float]]
 
 
 def run_search(
     study: Study,
     strategy: Strategy,
-    evaluate: Evaluate,
+    evaluate: Evaluate | Engine,
     *,
     trials: int,
     seed: int = 0,
     batch: int = 1,
+    early_stop: EarlyStop | None = None,
     on_trial: Callable[[Trial], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> list[Trial]:
@@ -39,13 +37,16 @@ def run_search(
     Parameters
     ----------
     evaluate
-        The figures of a sample by objective name; cheap ones are added here. An exception, a missing
-        or a non-finite figure makes a failed trial, and the search goes on. Python's, numpy's and torch's
-        global generators are seeded before each call.
+        The figures of a sample by objective name, in this process, or an engine that evaluates elsewhere; cheap figures
+        are added here. An exception, a missing or a non-finite figure makes a failed trial, and the search goes on.
+        Python's, numpy's and torch's global generators are seeded before each evaluation.
     seed
         The trials' seeds come from this and their numbers.
     batch
-        How many samples are asked for at a time.
+        How many samples are asked for at a time. It decides what is asked next, so that the same batch gives the same
+        trials on every engine; an engine of many workers wants one of at least that size.
+    early_stop
+        Ends hopeless trials of evaluations that report their learning curves.
     on_trial
         Called after each new trial is written.
     stop
@@ -59,9 +60,13 @@ def run_search(
     ------
     InfeasibleError
         Nothing holds the limits; it names the nearest.
+    EngineError
+        Nothing can be evaluated.
     StudyError, StorageError
         A trial could not be written.
     """
+    engine = evaluate if isinstance(evaluate, Engine) else InProcess(evaluate)
+    problem = strategy.problem
     stored = {trial.number: trial for trial in study.trials()}
     finished = _tell_whole_batches(strategy, stored, trials, batch)
     stopped = False
@@ -70,20 +75,27 @@ def run_search(
         samples = strategy.ask(batch)[: trials - len(finished)]
         if not samples:
             break
-        told = []
-        for number, sample in enumerate(samples, start=len(finished)):
-            trial = stored.get(number)
-            if trial is None:
-                if stopped := stop is not None and stop():
-                    break
-                trial = run_trial(strategy.problem, evaluate, sample, number=number, seed=seed)
-                study.add(trial)
-                if on_trial is not None:
-                    on_trial(trial)
-            told.append(trial)
+        numbers = range(len(finished), len(finished) + len(samples))
+        jobs = [
+            Job(
+                number,
+                sample,
+                trial_seed(seed, number),
+                early_stop.bars(problem, sample, finished) if early_stop else None,
+            )
+            for number, sample in zip(numbers, samples, strict=True)
+            if number not in stored
+        ]
+        for job, outcome in _evaluated(engine, jobs, stop):
+            trial = stored[job.number] = trial_of(problem, job, outcome)
+            study.add(trial)
+            if on_trial is not None:
+                on_trial(trial)
+        told = [stored[number] for number in numbers if number in stored]
+        stopped = len(told) < len(samples)
         strategy.tell(told)
         finished += told
-    _require_feasible(strategy.problem, finished)
+    _require_feasible(problem, finished)
     return finished
 
 
@@ -97,23 +109,35 @@ def _tell_whole_batches(strategy: Strategy, stored: Mapping[int, Trial], trials:
     return told
 
 
-def run_trial(problem: Problem, evaluate: Evaluate, sample: Sample, *, number: int, seed: int) -> Trial:
-    """Evaluates one sample; whatever goes wrong is the trial's error."""
-    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    _seed_everything(trial_seed)
-    started = time.perf_counter()
-    try:
-        values, error = judged(problem, {**problem.cheap_values(sample), **evaluate(sample)})
-    except Exception as reason:
-        values, error = None, f"{type(reason).__name__}: {reason}"
+def _evaluated(engine: Engine, jobs: Sequence[Job], stop: Callable[[], bool] | None) -> Iterator[tuple[Job, Outcome]]:
+    """The jobs as they are finished, begun in their order, as many at once as the engine has workers."""
+    waiting, running = deque(jobs), 0
+    while waiting or running:
+        while waiting and running < engine.workers:
+            if stop is not None and stop():
+                waiting.clear()
+            else:
+                engine.submit(waiting.popleft())
+                running += 1
+        if running:
+            yield engine.next()
+            running -= 1
+
+
+def trial_of(problem: Problem, job: Job, outcome: Outcome) -> Trial:
+    """A job's outcome beside what was known of it for free."""
+    values, error = None, outcome.error
+    if outcome.values is not None:
+        values, error = judged(problem, {**problem.cheap_values(job.sample), **outcome.values})
     return Trial(
-        number=number,
-        sample=sample,
+        number=job.number,
+        sample=job.sample,
         values=values,
-        state=problem.state(values),
-        seed=trial_seed,
-        seconds=time.perf_counter() - started,
+        state="stopped" if outcome.stopped else problem.state(values),
+        seed=job.seed,
+        seconds=outcome.seconds,
         error=error,
+        curve=outcome.curve,
         finished_at=time.time(),
     )
 
@@ -133,11 +157,3 @@ def _require_feasible(problem: Problem, trials: list[Trial]) -> None:
     if tried and all(trial.state == "infeasible" for trial in tried):
         best = min(tried, key=problem.violation)
         raise infeasible_error(problem, problem.objectives, best.values or {})
-
-
-def _seed_everything(seed: int) -> None:
-    """A trial's random numbers do not depend on the trials before it, so a resumed search repeats them."""
-    random.seed(seed)
-    np.random.seed(seed)
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed)

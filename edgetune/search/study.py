@@ -17,24 +17,37 @@ from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
 APPLICATION_ID = 0x45445455  # "EDTU", which `file study.db` and every reader can see
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: learning curves, and trials that were stopped for them
 DURABLE_EVERY = 1.0  # seconds: a power cut loses no more than this; a killed process loses nothing
 
-SCHEMA = f"""
-CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+TRIALS = """
 CREATE TABLE trials (
     number INTEGER PRIMARY KEY,
     sample TEXT NOT NULL,
     sample_hash TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('done', 'failed', 'infeasible')),
+    state TEXT NOT NULL CHECK (state IN ('done', 'failed', 'infeasible', 'stopped')),
     "values" TEXT,
     seed INTEGER NOT NULL,
     seconds REAL NOT NULL,
     error TEXT,
-    finished_at REAL NOT NULL
+    finished_at REAL NOT NULL,
+    curve TEXT
 );
+"""
+SCHEMA = f"""
+CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{TRIALS}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
+"""
+FROM_1 = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE trials RENAME TO trials_1;
+{TRIALS}
+INSERT INTO trials SELECT *, NULL FROM trials_1;
+DROP TABLE trials_1;
+PRAGMA user_version = 2;
+COMMIT;
 """
 
 
@@ -87,9 +100,11 @@ class Study:
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
             )
             try:
-                _check_schema(path, connection)
+                version = _schema_version(path, connection)
                 if not read_only:
                     connection.execute("PRAGMA journal_mode = WAL")
+                    if version < SCHEMA_VERSION:
+                        connection.executescript(FROM_1)
             except BaseException:
                 connection.close()
                 raise
@@ -117,17 +132,20 @@ class Study:
             trial.seconds,
             trial.error,
             trial.finished_at,
+            json.dumps(trial.curve) if trial.curve else None,
         )
         with _storage_errors(self.path):
             # In WAL mode NORMAL leaves the flush to a later checkpoint, FULL flushes at this commit.
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._durable_at = now if durable else self._durable_at
 
     def trials(self) -> list[Trial]:
         """All trials, by number."""
-        columns = 'number, sample, "values", state, seed, seconds, error, finished_at'
         with _storage_errors(self.path):
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            curve = "NULL" if version < 2 else "curve"  # a reader leaves an older study as it is
+            columns = f'number, sample, "values", state, seed, seconds, error, finished_at, {curve}'
             rows = self._connection.execute(f"SELECT {columns} FROM trials ORDER BY number").fetchall()
         return [
             Trial(
@@ -139,8 +157,9 @@ class Study:
                 seconds=seconds,
                 error=error,
                 finished_at=finished_at,
+                curve=() if curve is None else tuple(json.loads(curve)),
             )
-            for number, sample, values, state, seed, seconds, error, finished_at in rows
+            for number, sample, values, state, seed, seconds, error, finished_at, curve in rows
         ]
 
     def __len__(self) -> int:
@@ -181,7 +200,7 @@ class Study:
         self.close()
 
 
-def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+def _schema_version(path: Path, connection: sqlite3.Connection) -> int:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StudyError("this database is not an edgetune study", where=path, mend="give the study.db of a run")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -189,6 +208,7 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
         raise StudyError(
             f"the study has schema {version}, this edgetune knows {SCHEMA_VERSION}", where=path, mend="update edgetune"
         )
+    return int(version)
 
 
 @contextmanager

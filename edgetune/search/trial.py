@@ -9,7 +9,7 @@ from typing import Literal
 
 from edgetune.space.parameters import Sample
 
-TrialState = Literal["done", "failed", "infeasible"]
+TrialState = Literal["done", "failed", "infeasible", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Trial:
     `done`: every objective is known and every limit holds.
     `infeasible`: every objective is known, a limit is broken.
     `failed`: no figures; `error` says why.
+    `stopped`: no figures, since its learning curve was hopeless; `error` says where.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Trial:
         Wall-clock cost of the evaluation.
     finished_at
         Unix time, seconds.
+    curve
+        The costly objective after each step of a training that reported it.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Trial:
     seconds: float = field(default=0.0, compare=False)
     error: str | None = None
     finished_at: float = field(default=0.0, compare=False)
+    curve: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values is not None:

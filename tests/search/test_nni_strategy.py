@@ -8,6 +8,9 @@ pytest.importorskip("nni")
 import torch
 from nni.nas.execution import SequentialExecutionEngine
 
+from edgetune.search.engines.base import EvaluatorSource
+from edgetune.search.engines.nni_engine import NniEngine
+from edgetune.search.engines.processes import ProcessPool
 from edgetune.search.nni_strategy import search_with_nni
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
@@ -15,7 +18,9 @@ from edgetune.search.problem import Problem
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.mobile import MOBILE_SMALL
+from edgetune.space.nni_space import NniModelSpace
 from edgetune.space.parameters import Sample
+from tests.search.engines import toys
 
 PROBLEM = Problem(
     MOBILE_SMALL.space,
@@ -82,3 +87,26 @@ def test_ctrl_c_leaves_a_study_that_resumes(study: Study) -> None:
         search_with_nni(study, NSGA2(PROBLEM), interrupted, trials=10)
     assert len(study) == 3
     assert len(search_with_nni(study, NSGA2(PROBLEM), evaluate, trials=10)) == 10
+
+
+def test_processes_under_nni_give_the_same_trials(study: Study, tmp_path: Path) -> None:
+    with Study.create(tmp_path / "plain.db", {}) as plain:
+        expected = run_search(plain, NSGA2(toys.PROBLEM, seed=3), toys.noisy(), trials=10, seed=3, batch=4)
+    with ProcessPool(EvaluatorSource(f"{toys.HERE}:noisy"), workers=2) as pool:
+        assert search_with_nni(study, NSGA2(toys.PROBLEM, seed=3), pool, trials=10, seed=3, batch=4) == expected
+
+
+def test_nnis_own_strategies_run_on_our_engines() -> None:
+    from nni.nas.evaluator import FunctionalEvaluator
+    from nni.nas.space import ModelStatus, SimplifiedModelSpace
+    from nni.nas.strategy import RegularizedEvolution
+
+    space = SimplifiedModelSpace.from_model(NniModelSpace(toys.SPACE, str), FunctionalEvaluator(str))
+    with ProcessPool(EvaluatorSource(f"{toys.HERE}:curved"), workers=2) as pool:
+        engine = NniEngine(pool, toys.SPACE, max_model_count=12)
+        RegularizedEvolution(population_size=4, sample_size=2)(space, engine)
+        engine.wait_models()
+    models = list(engine.list_models(ModelStatus.Trained))
+    assert len(models) == 12
+    for model in models:
+        assert model.metric == model.metrics.intermediates[-1] == 1 / model.sample["width"]

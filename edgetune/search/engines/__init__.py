@@ -1,0 +1,1 @@
+"""Where trials are evaluated: in this process, in a pool of processes, on a Ray cluster."""
