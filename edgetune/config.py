@@ -80,6 +80,17 @@ class Augmentation(Section):
     flip: bool = True
 
 
+class Learning(Section):
+    """What a search does with what it learns while it runs."""
+
+    adapt: bool = False
+    explore: float = Field(default=0.1, ge=0.02, le=1)
+    warm_start: str = "off"
+    library: str | None = None
+    warn_failed: float = Field(default=0.5, ge=0, le=1)
+    stop_flat: PositiveInt | None = None
+
+
 class SearchConfig(Section):
     """Everything that decides what a search does."""
 
@@ -96,6 +107,7 @@ class SearchConfig(Section):
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
+    learning: Learning = Learning()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
     supernet_training: Training = Training(epochs=4, learning_rate=0.006)
     finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)

@@ -16,6 +16,7 @@ from edgetune.cli.predict import predict
 from edgetune.cli.report import report
 from edgetune.cli.search import search
 from edgetune.cli.verify import verify
+from edgetune.cli.watch import watch
 from edgetune.errors import EdgetuneError
 
 app = typer.Typer(
@@ -26,7 +27,7 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, measure, calibrate, export, verify, report):
+for command in (search, predict, measure, calibrate, export, verify, report, watch):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 app.add_typer(agent.app, name="agent")

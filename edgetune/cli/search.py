@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-LIMITS, TRAINING, FILES = "Hard limits", "How much work", "Files"
+LIMITS, TRAINING, FILES, LEARNING = "Hard limits", "How much work", "Files", "Learning and telling"
 
 
 def search(
@@ -50,6 +51,23 @@ def search(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with a run that was stopped.", rich_help_panel=FILES)
     ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Freeze settled choices as it goes.", rich_help_panel=LEARNING)
+    ] = False,
+    warm_start: Annotated[
+        str | None,
+        typer.Option(help="auto, off, or a run folder: begin with what is known. [off]", rich_help_panel=LEARNING),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Where finished studies are kept for warm starts.", rich_help_panel=LEARNING),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve metrics for Prometheus on 127.0.0.1.", rich_help_panel=LEARNING)
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(help="Post the summary to this https address at the end.", rich_help_panel=LEARNING)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the front as JSON.")] = False,
 ) -> None:
     """Find a Pareto set of small networks for a board.
@@ -70,14 +88,22 @@ def search(
         "finalists": finalists,
         "budget": budget,
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
+        "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
     }
     from edgetune.cli.front_table import print_front
     from edgetune.cli.output import print_json, progress_reporter
     from edgetune.config import read_config
-    from edgetune.errors import ConfigError
+    from edgetune.errors import ConfigError, WebhookError
+    from edgetune.report.webhook import check_webhook, post
 
     if resume:
-        given = [config, out, *overrides.pop("limits").values(), *overrides.values()]
+        given = [
+            config,
+            out,
+            *overrides.pop("limits").values(),
+            *overrides.pop("learning").values(),
+            *overrides.values(),
+        ]
         if any(value is not None for value in given):
             raise ConfigError(
                 "a run goes on with the settings it was started with",
@@ -85,23 +111,31 @@ def search(
                 mend="leave the other flags out",
             )
     settings = read_config(config, {} if resume else overrides)
+    if webhook:
+        check_webhook(webhook)
 
+    from edgetune.insight.metrics import serve_metrics
     from edgetune.pipeline.search import resume as go_on
     from edgetune.pipeline.search import start
     from edgetune.report.front import front_json
 
-    with progress_reporter() as bars:
-        run = (
-            go_on(resume, bars)
-            if resume
-            else start(settings, out, bars, command=shlex.join(["edgetune", *sys.argv[1:]]))
-        )
+    with progress_reporter() as bars, ExitStack() as while_running:
+        command = shlex.join(["edgetune", *sys.argv[1:]])
+        run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)
         bars.say(f"run folder: {run.folder.path}")
+        if metrics_port is not None:
+            port = while_running.enter_context(serve_metrics(run.folder.study, metrics_port))
+            bars.say(f"metrics: http://127.0.0.1:{port}/metrics")
         try:
             summary = run.finish()
         except KeyboardInterrupt:
             bars.say(f"stopped; go on with: edgetune search --resume {run.folder.path}")
             raise typer.Exit(130) from None
+        if webhook:
+            try:
+                post(webhook, summary.to_json().encode())
+            except WebhookError as error:  # the run itself went well
+                bars.say(f"warning: {error}")
     if json:
         print_json(front_json(summary))
     else:

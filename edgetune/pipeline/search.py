@@ -33,16 +33,20 @@ from edgetune.errors import ConfigError, StudyError
 from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.files import atomic_write, cache_folder
+from edgetune.insight.explain import insight_of
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
+from edgetune.pipeline import learning
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import Distilled, bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
+from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise
 from edgetune.pipeline.task import Task
+from edgetune.report.explanation import Insight
 from edgetune.report.front import front_json
 from edgetune.report.page import write_report
 from edgetune.report.summary import Finalist, RunSummary
@@ -97,13 +101,16 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
         given.check_classes(dataset.classes)
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits
+    earlier = learning.earlier_studies(task)
     settings = {
         "config": config.model_dump(),
         "data": dataset.content_hash,
         "space": task.space.name,
         "command": command,
     }
-    return SearchRun(folder, Study.create(folder.study, settings), task, reporter)
+    study = Study.create(folder.study, settings)
+    learning.begin(study, task, earlier, reporter.say)
+    return SearchRun(folder, study, task, reporter)
 
 
 def resume(path: Path, reporter: Reporter) -> SearchRun:
@@ -140,7 +147,7 @@ class SearchRun:
     """One search under way."""
 
     def __init__(self, folder: RunFolder, study: Study, task: Task, reporter: Reporter) -> None:
-        self.folder, self.study, self.task, self.reporter = folder, study, task, reporter
+        self.folder, self.study, self.task, self.reporter = folder, study, task, Noted(reporter, study)
         self.config, self.dataset = task.config, task.dataset
         self.device = best_device()
 
@@ -168,7 +175,9 @@ class SearchRun:
             for recipe, trial in zip(recipes, picked, strict=True)
         ]
         with self.stage("report"):
-            return self.write(teacher, trials, finalists)
+            summary = self.write(teacher, trials, finalists, self.insight(trials, picked, supernet))
+        learning.finish(self.folder.path, self.task, self.reporter.say)
+        return summary
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -237,15 +246,21 @@ class SearchRun:
         def evaluate(network: Network) -> Mapping[str, float]:
             return {"top1": self.task.judge(network)}
 
+        def on_trial(trial: Trial) -> None:
+            self.reporter.progress("search", trial.number + 1, plan.trials)
+            sensitivity(trial)
+
+        sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)
         self.reporter.progress("search", len(self.study), plan.trials)
         return search_with_nni(
             self.study,
-            self.task.new_strategy(),
+            learning.strategy_of(self.study, self.task, self.reporter.say),
             evaluate,
             build=cut_out,
             trials=plan.trials,
             seed=self.config.seed,
-            on_trial=lambda trial: self.reporter.progress("search", trial.number + 1, plan.trials),
+            on_trial=on_trial,
+            stop=sensitivity.stop,
         )
 
     def finalist(
@@ -322,11 +337,19 @@ class SearchRun:
             self.study.set_note("teacher's test top-1", known)
         return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
 
-    def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist]) -> RunSummary:
+    def insight(self, trials: list[Trial], chosen: list[Trial], supernet: Supernet) -> Insight:
+        """Why the finalists are what they are; some choices are changed and judged by the supernet's weights."""
+
+        def judge(sample: Sample) -> Mapping[str, float]:
+            return {"top1": self.task.judge(supernet.extract(self.task.architecture(sample)).to(self.device))}
+
+        return insight_of(self.task.problem, trials, chosen, judge)
+
+    def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
         """The summary, `front.json` and the report."""
         front, notes = final_front(finalists, self.config.limits)
         test_top1 = self.teacher_card(teacher).test_top1
-        summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes)
+        summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes, insight)
         write_summary(summary, self.folder)
         return summary
 

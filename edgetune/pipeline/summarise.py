@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import edgetune
 from edgetune.distill.teacher import Teacher
+from edgetune.insight.state import EVENTS
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report import summary as report
+from edgetune.report.explanation import Event, Insight
 from edgetune.report.summary import Conditions, Convergence, Finalist, RunSummary, TrialPoint
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.study import Study
@@ -28,6 +31,7 @@ def summarise(
     trials: Sequence[Trial],
     finalists: Sequence[Finalist],
     notes: Sequence[str],
+    insight: Insight,
 ) -> RunSummary:
     """Everything the run folder's study knows, and the finalists."""
     limits = task.config.limits
@@ -42,6 +46,7 @@ def summarise(
         convergence=_convergence(task, trials),
         finalists=tuple(finalists),
         stages=tuple(report.Stage(name, seconds) for name, seconds in study.note("seconds", {}).items()),
+        insight=replace(insight, events=tuple(Event(**event) for event in study.note(EVENTS, []))),
     )
 
 
@@ -95,7 +100,8 @@ def _points(task: Task, trials: Sequence[Trial]) -> tuple[TrialPoint, ...]:
 
 def _point(trial: Trial, *, on_front: bool) -> TrialPoint:
     if trial.values is None:
-        return TrialPoint(number=trial.number, state="failed", feasible=False, error=trial.error)
+        sample = dict(trial.sample.values)
+        return TrialPoint(number=trial.number, state=trial.state, feasible=False, error=trial.error, sample=sample)
     values = trial.values
     return TrialPoint(
         number=trial.number,
@@ -109,6 +115,7 @@ def _point(trial: Trial, *, on_front: bool) -> TrialPoint:
         peak_memory_bytes=int(values["memory_bytes"]),
         feasible=trial.state == "done",
         on_front=on_front,
+        sample=dict(trial.sample.values),
     )
 
 

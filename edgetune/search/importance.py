@@ -2,8 +2,8 @@
 
 Three views, because they answer three questions:
 
-`ped_anova`  which parameters tell good trials from the rest (Watanabe 2023, arXiv 2304.10255; for conditional ones arXiv
-             2601.20800), by Optuna.
+`ped_anova`  which parameters tell good trials from the rest (Watanabe 2023, arXiv 2304.10255; for conditional ones
+             arXiv 2601.20800), by Optuna.
 `variance`   whose change moves the figure, over the whole space: total-effect indices (Homma and Saltelli 1996) of the
              surrogate. A parameter that exists only under conditions counts as often as it exists.
 `local`      by how much one changed choice moves the figure around the front, in the figure's own unit.

@@ -1,0 +1,36 @@
+"""Runs of the same search from other seeds, for the band around a convergence curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edgetune.errors import StudyError
+from edgetune.insight.state import RunState, judging
+from edgetune.pipeline.run_folder import RunFolder
+from edgetune.report.summary import Curve, RunSummary
+from edgetune.search.pareto import hypervolume_history
+
+
+def with_curves(summary: RunSummary, runs: Sequence[Path]) -> RunSummary:
+    """The summary with the other runs' hypervolume below its own reference point.
+
+    Raises
+    ------
+    StudyError
+        Not a run, or one of other objectives.
+    """
+    return replace(
+        summary, convergence=replace(summary.convergence, beside=tuple(_curve(summary, run) for run in runs))
+    )
+
+
+def _curve(summary: RunSummary, run: Path) -> Curve:
+    state = RunState.read(RunFolder.open(run).study)
+    problem = judging(state.objectives) if state.objectives else None
+    if problem is None or [target.name for target in problem.targets] != ["top1", "latency_ms"]:
+        raise StudyError("not a search of top-1 against latency", where=run, mend="name runs of the same search")
+    convergence = summary.convergence
+    history = hypervolume_history(problem, state.trials, (convergence.reference_top1, convergence.reference_ms))
+    return Curve(run.name, tuple(history))

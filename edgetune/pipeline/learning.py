@@ -1,0 +1,79 @@
+"""How a search uses what it and earlier ones have learnt: warm starts, the adapting space, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from edgetune.errors import StorageError
+from edgetune.insight.sensitivity import Sensitivity
+from edgetune.insight.state import Event, note_event, note_objectives
+from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
+from edgetune.pipeline.meta_features import meta_features
+from edgetune.pipeline.task import Task
+from edgetune.search.adaptive import AdaptiveSpace
+from edgetune.search.narrowing import Change
+from edgetune.search.strategy import Strategy
+from edgetune.search.study import Study
+from edgetune.search.warm_start import WarmStart
+
+PAST = "past"
+"""The study's note with the earlier studies it listens to: their library may change, a resumed search may not."""
+Say = Callable[[str], None]
+
+
+def earlier_studies(task: Task) -> list[Entry]:
+    """What `warm_start` names: nothing, one run, or the related studies of the library.
+
+    Raises
+    ------
+    StudyError
+        The named run is none.
+    """
+    named = task.config.learning.warm_start
+    if named == "off":
+        return []
+    if named != "auto":
+        return [entry_of(Path(named))]
+    return related(task.problem, library_folder(task.config.learning.library), meta_features(task.dataset))
+
+
+def begin(study: Study, task: Task, entries: list[Entry], say: Say) -> None:
+    """Writes down, once, what the search is about and what it starts from."""
+    note_objectives(study, task.problem)
+    study.set_note(DATA, meta_features(task.dataset))
+    study.set_note(PAST, [asdict(entry) for entry in entries])
+    if entries:
+        say(f"warm start from {', '.join(entry.source for entry in entries)}")
+
+
+def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
+    """The configured strategy, with what is wrapped around it."""
+    learning, strategy = task.config.learning, task.new_strategy()
+    if pasts := [Entry(**given).past for given in study.note(PAST, [])]:
+        strategy = WarmStart(strategy, pasts)
+    if learning.adapt:
+
+        def tell(change: Change) -> None:
+            options = ", ".join(map(str, change.options))
+            event = Event(change.trials, change.action, f"{change.label}: {options}", change.reason)
+            note_event(study, event)
+            say(f"{event.action} {event.what} ({event.reason})")
+
+        strategy = AdaptiveSpace(strategy, explore=learning.explore, on_change=tell)
+    return strategy
+
+
+def sensitivity_of(study: Study, task: Task, say: Say) -> Sensitivity:
+    learning = task.config.learning
+    return Sensitivity(study, task.problem, warn_failed=learning.warn_failed, stop_flat=learning.stop_flat, say=say)
+
+
+def finish(run: Path, task: Task, say: Say) -> None:
+    """Keeps the finished study for later searches; a library that cannot be written is no reason to fail."""
+    library = library_folder(task.config.learning.library)
+    try:
+        remember(run, library)
+    except StorageError as error:
+        say(f"warning: the study was not kept for warm starts: {error}")

@@ -1,0 +1,97 @@
+"""Finished studies, kept as small JSON files, from which later searches start."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgetune.errors import StudyError
+from edgetune.files import atomic_write
+from edgetune.insight.state import RunState
+from edgetune.pipeline.meta_features import distance
+from edgetune.search.problem import Problem
+from edgetune.search.study import Study
+from edgetune.search.warm_start import Past, is_related
+
+FOLDER = "EDGETUNE_LIBRARY"
+"""The environment variable that moves the library."""
+LISTENED_TO = 3  # earlier studies, the most alike first
+DATA = "data set"  # the study's note with its meta-features
+
+
+def library_folder(named: str | None = None) -> Path:
+    """Where finished studies are kept: as named, by `EDGETUNE_LIBRARY`, or in the user's data folder."""
+    from platformdirs import user_data_path
+
+    chosen = named or os.environ.get(FOLDER)
+    return Path(chosen) if chosen else user_data_path("edgetune") / "studies"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished study. `data` are its data set's meta-features, the teacher's accuracy among them."""
+
+    source: str
+    space: str
+    device: str
+    directions: Mapping[str, str]
+    samples: list[dict[str, Any]]
+    figures: list[dict[str, float]]
+    data: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def past(self) -> Past:
+        return Past(self.source, tuple(self.samples), tuple(self.figures), self.directions)
+
+
+def entry_of(run: Path) -> Entry:
+    """What a run folder's study has to tell, finished or not.
+
+    Raises
+    ------
+    StudyError
+        There is no study, or it is older than warm starts.
+    """
+    path = run / "study.db"
+    state = RunState.read(path)
+    if not state.objectives:
+        raise StudyError("its study does not say what it searched for", where=run, mend="name a newer run")
+    with Study.open(path, read_only=True) as study:
+        settings, data = study.settings, study.note(DATA, {})
+    usable = [trial for trial in state.trials if trial.values is not None]
+    return Entry(
+        source=run.resolve().name,
+        space=settings["space"],
+        device=settings["config"]["device"],
+        directions={objective.name: objective.direction for objective in state.objectives},
+        samples=[dict(trial.sample.values) for trial in usable],
+        figures=[dict(trial.values or {}) for trial in usable],
+        data=data,
+    )
+
+
+def remember(run: Path, library: Path) -> None:
+    """Adds a finished run to the library; the same run again takes its old place."""
+    entry = entry_of(run)
+    with Study.open(run / "study.db", read_only=True) as study:
+        stamp = f"{study.created_at:.3f}"
+    with atomic_write(library / f"{entry.source}-{stamp}.json") as aside:
+        aside.write_text(json.dumps(asdict(entry)), encoding="utf-8")
+
+
+def related(problem: Problem, library: Path, data: Mapping[str, float]) -> list[Entry]:
+    """The entries that know this problem's space and objectives, the most alike data set first; damaged ones are not."""
+    entries = [entry for path in sorted(library.glob("*.json")) if (entry := _read(path)) is not None]
+    fitting = [entry for entry in entries if is_related(entry.past, problem)]
+    return sorted(fitting, key=lambda entry: distance(data, entry.data))[:LISTENED_TO]
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        return Entry(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,176 @@
+"""A space that adapts: what is settled is frozen, what is useless dropped, pools at their edge widened.
+
+Guided by a surrogate of the trials so far, and by nothing else; a share of the proposals ignores all of it, so that
+what was judged wrongly can come back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from edgetune.search.genetic import mutant
+from edgetune.search.importance import Model
+from edgetune.search.narrowing import Action, Change, moved_into, narrowed, options_of
+from edgetune.search.pareto import front, non_dominated
+from edgetune.search.strategy import Strategy
+from edgetune.search.trial import Trial
+from edgetune.search.wrapping import Wrapping
+from edgetune.space.parameters import Choice, Parameter, Sample, Value
+
+FIRST, EVERY = 40, 20  # trials before the first change, and between looks at the trials
+EXPLORE = 0.1  # share of the proposals that ignore the changes
+USELESS = 0.25  # a parameter is useless below this part of an average share in the variation of every objective,
+THAWED = 2.0  # and comes back above so many times that
+TRIED = 4  # trials of an option before it can be dropped
+OPTIMISM = 1.5  # standard deviations by which an option may be better than it looks
+TRIES = 64  # mutants, before the inner strategy's own proposal is taken
+
+
+class AdaptiveSpace(Wrapping):
+    """Moves the proposals of another strategy into the part of the space that still matters.
+
+    The changes follow from the first 40, 60, 80 … trials alone: told the same trials, it makes the same changes.
+
+    Parameters
+    ----------
+    inner
+        A new strategy over the whole space.
+    explore
+        Share of its proposals that are taken as they are.
+    pools
+        Options by label that the search begins with; a pool whose edge the front reaches is widened by the next option
+        that the space declares.
+    on_change
+        Told each change.
+    """
+
+    def __init__(
+        self,
+        inner: Strategy,
+        *,
+        explore: float = EXPLORE,
+        pools: Mapping[str, tuple[Value, ...]] | None = None,
+        on_change: Callable[[Change], None] = lambda change: None,
+    ) -> None:
+        super().__init__(inner)
+        self.explore, self.on_change = explore, on_change
+        self.allowed: dict[str, tuple[Value, ...]] = dict(pools or {})
+        self.pools = dict(pools or {})
+        self.changes: list[Change] = []
+        self.trials: list[Trial] = []
+
+    def _learn(self, trials: Sequence[Trial]) -> None:
+        super()._learn(trials)
+        for trial in trials:
+            self.trials.append(trial)
+            if len(self.trials) >= FIRST and len(self.trials) % EVERY == 0:
+                self._adapt()
+
+    def _next(self, rng: np.random.Generator) -> Sample | None:
+        proposed = self._from_inner()
+        if proposed is None or not self.allowed or rng.random() < self.explore:
+            return proposed
+        space = narrowed(self.problem.space, self.allowed)
+        sample = moved_into(space, proposed, rng)
+        for _ in range(TRIES):
+            if self._is_new(sample):
+                return self._instead(sample, proposed)
+            sample = mutant(space, sample, rng)
+        return proposed
+
+    def _adapt(self) -> None:
+        usable = [trial for trial in self.trials if trial.values is not None]
+        members = front(self.problem, usable)
+        if len(usable) < FIRST // 2 or not members:
+            return
+        model = Model(self.problem, usable)
+        self._widen(members)
+        views = model.variance().values()
+        shares = {p.label: max(of_one[p.label] for of_one in views) for p in self.problem.space.parameters}
+        for parameter in self.problem.space.parameters:
+            self._freeze_or_thaw(parameter, shares[parameter.label], members)
+        self._drop(model, usable, members, shares)
+
+    @property
+    def _threshold(self) -> float:
+        return USELESS / len(self.problem.space.parameters)
+
+    def _widen(self, members: Sequence[Trial]) -> None:
+        """Only pools that began smaller than the space declares."""
+        for label in self.pools:
+            declared, pool = options_of(self.problem.space.by_label[label]), self.pools[label]
+            used = [declared.index(value) for t in members if (value := t.sample.values.get(label)) is not None]
+            low, high = declared.index(pool[0]), declared.index(pool[-1])
+            if used and max(used) >= high and high + 1 < len(declared):
+                high += 1
+            elif used and min(used) <= low and low > 0:
+                low -= 1
+            else:
+                continue
+            self.pools[label] = declared[low : high + 1]
+            self._change("widen", label, self.pools[label], "the front has a value at the edge of the pool")
+
+    def _freeze_or_thaw(self, parameter: Parameter, share: float, members: Sequence[Trial]) -> None:
+        label, threshold = parameter.label, self._threshold
+        frozen = len(self.allowed.get(label, ())) == 1
+        if not frozen and share < threshold:
+            values = Counter(trial.sample[label] for trial in members if label in trial.sample.values)
+            if values:
+                reason = f"its share in the variation is {share:.2%} at most, less than {threshold:.2%}"
+                self._change("freeze", label, (values.most_common(1)[0][0],), reason)
+        elif frozen and share > THAWED * threshold:
+            options = self.pools.get(label, options_of(parameter))
+            self._change("thaw", label, options, f"its share in the variation has become {share:.2%}")
+
+    def _drop(
+        self, model: Model, trials: Sequence[Trial], members: Sequence[Trial], shares: Mapping[str, float]
+    ) -> None:
+        """Options that no member of the front has, and that would put none on the front however lucky they are."""
+        hopeful = self._hopeful(model, members)
+        on_front = {(label, value) for trial in members for label, value in trial.sample.values.items()}
+        tried = Counter((label, value) for trial in trials for label, value in trial.sample.values.items())
+        for parameter in self.problem.space.parameters:
+            label = parameter.label
+            if not isinstance(parameter, Choice):
+                continue
+            pool = self.pools.get(label, parameter.options)
+            now = self.allowed.get(label, pool)
+            back = [value for value in pool if value not in now and (label, value) in on_front]
+            if back and (len(now) > 1 or shares[label] >= self._threshold):
+                options = tuple(v for v in pool if v in now or v in back)
+                self._change("thaw", label, options, f"the front has {', '.join(map(str, back))}")
+                continue
+            kept = tuple(
+                value
+                for value in now
+                if (label, value) in on_front or (label, value) in hopeful or tried[label, value] < TRIED
+            )
+            if kept and len(kept) < len(now):
+                gone = ", ".join(str(value) for value in now if value not in kept)
+                action: Action = "freeze" if len(kept) == 1 else "drop"
+                self._change(action, label, kept, f"{gone}: not on the front, and not expected there")
+
+    def _hopeful(self, model: Model, members: Sequence[Trial]) -> set[tuple[str, Value]]:
+        """Options that, put into some member of the front, might not be dominated by the front."""
+        points = self.problem.points(members)
+        hopeful: set[tuple[str, Value]] = set()
+        surrogate, names = model.surrogate, [target.name for target in self.problem.targets]
+        floor = np.column_stack([surrogate.warps_[n].forward(p) for n, p in zip(names, points.T, strict=True)])
+        for row in model.encoding.rows([trial.sample for trial in members]):
+            rows, columns = model.flips(row)
+            expected = surrogate.predict(rows, np.zeros((len(rows), 0)))
+            lucky = np.column_stack([expected[name][0] - OPTIMISM * expected[name][1] for name in names])
+            for i, point in enumerate(lucky):
+                if non_dominated(np.vstack([floor, point]), keep_equal=True)[-1]:
+                    label = self.problem.space.parameters[columns[i]].label
+                    hopeful.add((label, model.encoding.sample(rows[i])[label]))
+        return hopeful
+
+    def _change(self, action: Action, label: str, options: tuple[Value, ...], reason: str) -> None:
+        self.allowed[label] = options
+        change = Change(len(self.trials), action, label, options, reason)
+        self.changes.append(change)
+        self.on_change(change)

@@ -1,0 +1,231 @@
+"""A search that begins with what earlier ones found, as far as they rank its own first trials rightly.
+
+Its first proposals alternate between the earlier fronts and the strategy's own. From then on an earlier study speaks as
+often as it has earned: its surrogate's ranks of this study's trials are compared with what came of them, as in the
+ranking-weighted ensembles of Feurer (2018). An earlier study of something else is not listened to any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgetune.search.acquisition import SCENARIOS, Volume, standard_normal
+from edgetune.search.encoding import Encoding
+from edgetune.search.nsga2 import best_first
+from edgetune.search.pareto import front, non_dominated
+from edgetune.search.problem import Problem
+from edgetune.search.strategy import Strategy
+from edgetune.search.surrogate import EARLY, Surrogate
+from edgetune.search.trial import Trial
+from edgetune.search.wrapping import Wrapping
+from edgetune.space.parameters import Choice, Sample, Space, Value
+
+PROBES = 6  # proposals of the earlier fronts to begin with, one for each of the strategy's own
+MOST = 0.85  # share of the proposals that earlier studies may make
+FULL_TRUST = 0.5  # lower bound of Kendall's τ from which on they make them
+OVERLAP = 0.5  # share of this space's labels that an earlier study must know
+LEARNT_FROM = 256  # trials of an earlier study that its surrogate is fitted to
+PARENTS, CHILDREN = 48, 256
+
+
+@dataclass(frozen=True)
+class Past:
+    """An earlier study's finished trials: values by label and figures by name, in its own directions."""
+
+    source: str
+    samples: tuple[Mapping[str, Value], ...]
+    figures: tuple[Mapping[str, float], ...]
+    directions: Mapping[str, str] = field(default_factory=dict)
+
+
+class Memory:
+    """One earlier study, seen from this problem: its trials moved into this space, a surrogate of them."""
+
+    def __init__(self, past: Past, problem: Problem, encoding: Encoding) -> None:
+        self.past, self.problem, self.encoding = past, problem, encoding
+        self.targets = [target for target in problem.targets if not target.cheap]
+        kept = _best_and_spread(_as_trials(past, problem), problem)
+        self.rows = encoding.rows([trial.sample for trial in kept])
+        self.surrogate = Surrogate(encoding)
+        figures = {
+            t.name: np.array([t.minimized((trial.values or {})[t.name]) for trial in kept]) for t in self.targets
+        }
+        self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), figures)
+        self.probes = _spread_over_front(problem, kept)
+
+    def expected(self, rows: np.ndarray) -> np.ndarray:
+        """The costly targets as the earlier study would have seen them, float (n, targets), smaller is better."""
+        found = self.surrogate.predict(rows, np.zeros((len(rows), 0)))
+        return np.column_stack([self.surrogate.warps_[t.name].backward(found[t.name][0]) for t in self.targets])
+
+
+class WarmStart(Wrapping):
+    """Another strategy, helped by earlier studies.
+
+    Parameters
+    ----------
+    inner
+        A new strategy.
+    pasts
+        Earlier studies; those that know too few of this space's labels or none of its costly objectives are left out.
+    """
+
+    def __init__(self, inner: Strategy, pasts: Sequence[Past]) -> None:
+        super().__init__(inner)
+        self.encoding = Encoding(self.problem.space)
+        related = [past for past in pasts if is_related(past, self.problem)]
+        self.memories = [Memory(past, self.problem, self.encoding) for past in related]
+        self.trials: list[Trial] = []
+        self._seen = [np.zeros((0, len(memory.targets))) for memory in self.memories]
+
+    def _learn(self, trials: Sequence[Trial]) -> None:
+        super()._learn(trials)
+        told = [trial for trial in trials if trial.values is not None]
+        if told and self.memories:
+            rows = self.encoding.rows([trial.sample for trial in told])
+            self._seen = [
+                np.vstack([seen, memory.expected(rows)]) for seen, memory in zip(self._seen, self.memories, strict=True)
+            ]
+        self.trials += told
+
+    def _next(self, rng: np.random.Generator) -> Sample | None:
+        sample = self._from_past(rng) if self.memories else None
+        return self._from_inner() if sample is None else self._instead(sample)
+
+    def _from_past(self, rng: np.random.Generator) -> Sample | None:
+        if len(self.known) < 2 * PROBES:
+            return self._probe() if len(self.known) % 2 == 0 else None
+        trust = np.array([self.trust(i) for i in range(len(self.memories))])
+        if rng.random() >= MOST * trust.max():
+            return None
+        return self._best_candidate(int(rng.choice(len(trust), p=trust / trust.sum())), rng)
+
+    def _probe(self) -> Sample | None:
+        """The next of the earlier fronts, in turn."""
+        longest = max(len(memory.probes) for memory in self.memories)
+        turns = (memory.probes[i] for i in range(longest) for memory in self.memories if i < len(memory.probes))
+        return next((sample for sample in turns if self._is_new(sample)), None)
+
+    def trust(self, place: int) -> float:
+        """From 0 to 1: how rightly an earlier study ranks this study's trials, by its worst objective.
+
+        Kendall's τ less its standard error, so that a few trials that agree by chance prove little.
+        """
+        from scipy.stats import kendalltau
+
+        n = len(self.trials)
+        if n < PROBES:
+            return 0.0
+        error = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))
+        taus = []
+        for j, target in enumerate(self.memories[place].targets):
+            found = [target.minimized((trial.values or {})[target.name]) for trial in self.trials]
+            taus.append(kendalltau(self._seen[place][:, j], found).statistic)
+        return float(np.clip((np.nan_to_num(min(taus)) - error) / FULL_TRUST, 0.0, 1.0))
+
+    def _best_candidate(self, place: int, rng: np.random.Generator) -> Sample | None:
+        """What the earlier study, corrected by what came of this one's trials, expects to improve the front most."""
+        memory = self.memories[place]
+        best = [self.trials[i].sample for i in best_first(self.problem, self.trials)[:PARENTS]]
+        parents = np.vstack([self.encoding.rows(best), memory.rows[:PARENTS]])
+        rows = np.unique(np.vstack([memory.rows, self.encoding.children(parents, CHILDREN, rng)]), axis=0)
+        samples = [self.encoding.sample(row) for row in rows]
+        new = [i for i, sample in enumerate(samples) if self._is_new(sample)]
+        if not new:
+            return None
+        scenarios = self._scenarios(place, rows[new], [samples[i] for i in new])
+        gains = self._volume().expected_improvement(scenarios)
+        return samples[new[int(np.argmax(gains))]] if gains.max() > 0 else None
+
+    def _scenarios(self, place: int, rows: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
+        """Possible figures, float (n, scenarios, targets): the earlier study's, fitted to this one's by a line."""
+        memory, noise = self.memories[place], standard_normal(SCENARIOS, len(self.problem.targets))
+        told = self.problem.points(self.trials)
+        expected = dict(zip([t.name for t in memory.targets], memory.expected(rows).T, strict=True))
+        columns = []
+        for j, target in enumerate(self.problem.targets):
+            if target.cheap:
+                known = [target.minimized(self.problem.cheap_values(sample)[target.name]) for sample in samples]
+                columns.append(np.repeat(np.array(known)[:, None], SCENARIOS, axis=1))
+                continue
+            seen = self._seen[place][:, memory.targets.index(target)]
+            slope, shift, spread = _line(seen, told[:, j])
+            columns.append((slope * expected[target.name] + shift)[:, None] + spread * noise[:, j])
+        return np.stack(columns, axis=2)
+
+    def _volume(self) -> Volume:
+        points = self.problem.points(self.trials)
+        done = self.problem.points([trial for trial in self.trials if trial.state == "done"])
+        best = done[non_dominated(done)]
+        return Volume(best, points.min(axis=0), np.vstack([best, points[:EARLY]]).max(axis=0))
+
+
+def is_related(past: Past, problem: Problem) -> bool:
+    """Whether an earlier study knows enough of this space's labels, and every costly objective, its direction too."""
+    known = {label for sample in past.samples for label in sample}
+    labels = [parameter.label for parameter in problem.space.parameters]
+    costly = [target for target in problem.targets if not target.cheap]
+    return (
+        len(past.samples) >= 2 * PROBES
+        and sum(label in known for label in labels) >= OVERLAP * len(labels)
+        and all(past.directions.get(target.name, target.direction) == target.direction for target in costly)
+        and all(target.name in figures for target in costly for figures in past.figures)
+    )
+
+
+def moved(space: Space, values: Mapping[str, Value]) -> Sample:
+    """An earlier sample in this space; what it lacks takes a middle option, a value out of a range its end."""
+    chosen: dict[str, Value] = {}
+    for parameter in space.parameters:
+        value = values.get(parameter.label)
+        if isinstance(parameter, Choice):
+            middle = parameter.options[len(parameter.options) // 2]
+            chosen[parameter.label] = value if value is not None and parameter.holds(value) else middle
+        elif isinstance(value, int | float):
+            chosen[parameter.label] = min(max(float(value), parameter.low), parameter.high)
+        else:
+            chosen[parameter.label] = (
+                (parameter.low * parameter.high) ** 0.5 if parameter.log else (parameter.low + parameter.high) / 2
+            )
+    return space.sample(chosen)
+
+
+def _as_trials(past: Past, problem: Problem) -> list[Trial]:
+    """Cheap figures are this problem's own; of samples that become alike the first counts."""
+    trials: dict[str, Trial] = {}
+    for values, figures in zip(past.samples, past.figures, strict=True):
+        sample = moved(problem.space, values)
+        told = {**figures, **problem.cheap_values(sample)}
+        trials.setdefault(sample.hash, Trial(len(trials), sample, told, problem.state(told), seed=0))
+    return list(trials.values())
+
+
+def _best_and_spread(trials: Sequence[Trial], problem: Problem) -> list[Trial]:
+    """The best first; of many, the better half of the kept ones and the rest evenly."""
+    ordered = [trials[i] for i in best_first(problem, trials)]
+    if len(ordered) <= LEARNT_FROM:
+        return ordered
+    half = LEARNT_FROM // 2
+    rest = np.linspace(half, len(ordered) - 1, half).astype(int)
+    return ordered[:half] + [ordered[i] for i in rest]
+
+
+def _spread_over_front(problem: Problem, trials: Sequence[Trial]) -> list[Sample]:
+    """Members of the front, those first that dominate most hypervolume together."""
+    from edgetune.search.finalists import pick_finalists
+
+    members = front(problem, trials)
+    picked = [pick_finalists(problem, trials, count) for count in (1, PROBES)] if members else []
+    order = dict.fromkeys(trial.sample for group in picked for trial in group)
+    return list(order)
+
+
+def _line(expected: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
+    """Slope (never negative), shift and the standard deviation of what is left."""
+    spread = expected.std()
+    slope = max(0.0, float(np.cov(expected, found, bias=True)[0, 1] / spread**2)) if spread > 1e-12 else 0.0
+    shift = float(found.mean() - slope * expected.mean())
+    return slope, shift, float((found - slope * expected - shift).std())
