@@ -1,15 +1,18 @@
 """The training loop: one page for the teacher, the supernet and the finalists.
 
 They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019), linear warm-up and cosine decay
-(Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021).
+(Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if wanted a moving average of the
+weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
 An epoch's random numbers come from the seed and the step it begins at, so that a resumed run repeats an unbroken one.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,14 +20,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgetune.data.pictures import Pictures
 from edgetune.distill.augment import shift_and_flip
+from edgetune.distill.gradients import NotFinite, backward
+from edgetune.distill.mixing import mix
+from edgetune.distill.rand_augment import rand_augment
+from edgetune.distill.training_state import TrainingState, identity_of
 from edgetune.errors import TeacherError
-from edgetune.files import atomic_write
 
 Progress = Callable[[str, int, int], None]
-Schedule = torch.optim.lr_scheduler.LRScheduler
+ATTEMPTS = 4
+"""At an epoch whose losses are not finite, each from its beginning and with half the learning rate of the last."""
 LEAST_SHRUNK = 24
 """Pictures of fewer pixels a side are never shrunk."""
 
@@ -42,6 +50,17 @@ class Recipe:
     shift: int = 1
     flip: bool = True
     shrunk: float = 0.0  # share of the training, from its beginning, on pictures of three quarters the side
+    # Came later, so not in repr: what is cached under an older recipe's key is still found where these are off.
+    ema: float = field(default=0.0, repr=False)  # decay of the average of the weights that the training ends with
+    mixup: float = field(default=0.0, repr=False)  # α of the shares
+    cutmix: float = field(default=0.0, repr=False)
+    rand_augment: int = field(default=0, repr=False)  # magnitude, 1 to 10
+
+    @property
+    def key(self) -> str:
+        """Tells recipes apart."""
+        on = {f.name: value for f in fields(self) if not f.repr and (value := getattr(self, f.name)) != f.default}
+        return repr(self) + (json.dumps(on) if on else "")
 
     def resolution(self, full: int, done: float) -> int:
         """Pixels a side at this point of the training."""
@@ -50,7 +69,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Batch:
-    """Augmented pictures, float32 raw pixels (N, C, H, W), labels (N,), the teacher's logits (N, classes)."""
+    """Augmented pictures, float32 raw pixels (N, C, H, W), labels (N,), the teacher's logits (N, classes).
+
+    The labels of mixed pictures are shares of the classes, float32 (N, classes).
+    """
 
     pixels: Tensor
     labels: Tensor
@@ -83,40 +105,66 @@ def train(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Trains `module` in place; each loss that `losses` yields is differentiated before the next is computed.
+    """Trains `module` in place.
 
     With a `checkpoint` path the state is written after each epoch and picked up from there. Epochs may be a fraction.
+    An epoch in which a loss or a gradient is not finite is done again from its beginning, more slowly.
 
     Raises
     ------
     TeacherError
-        A loss that is not finite: the learning rate is too high, or the teacher gave NaN.
+        Losses stay infinite: the learning rate is too high, or the teacher gave NaN.
+    StudyError
+        The checkpoint is damaged, or of another training.
     """
     device = next(module.parameters()).device
     per_epoch = max(1, len(pictures) // recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
     optimizer = torch.optim.AdamW(parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
-    step = _resume(checkpoint, module, optimizer, schedule)
+    average = moving_average(module, recipe.ema)
+    identity = identity_of(module, recipe.key, seed, pictures.labels)
+    state = TrainingState(module, optimizer, schedule, average, identity)
+    state.resume(checkpoint)
+    parts, failures = 1, 0
     module.train()
-    while step < total:
+    while (step := schedule.last_epoch) < total:
         generator = torch.Generator().manual_seed(seed * 10_007 + step)
-        batches = _batches(pictures, teacher_logits, recipe, generator, device)
-        for batch in islice(batches, total - step):
-            batch = batch.at(step / total, recipe)
-            optimizer.zero_grad(set_to_none=True)
-            for loss in losses(batch):
-                if not torch.isfinite(loss):
-                    raise TeacherError("the loss is not finite", where=stage, mend="lower the learning rate")
-                loss.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), recipe.clip_norm)
-            optimizer.step()
-            schedule.step()
-            step += 1
-            if progress:
-                progress(stage, step * recipe.batch_size, total * recipe.batch_size)
-        _save(checkpoint, module, optimizer, schedule)
+        try:
+            for batch in islice(_batches(pictures, teacher_logits, recipe, generator, device), total - step):
+                batch = batch.at(schedule.last_epoch / total, recipe)
+                parts = backward(losses, batch, module, parts=parts, stage=stage)
+                clip_gradients(module, recipe.clip_norm)
+                optimizer.step()
+                schedule.step()
+                if average is not None:
+                    average.update_parameters(module)
+                if progress:
+                    progress(stage, schedule.last_epoch * recipe.batch_size, total * recipe.batch_size)
+        except NotFinite:
+            failures += 1
+            state.go_back(failures)
+            if failures == ATTEMPTS:
+                raise TeacherError("the loss is not finite", where=stage, mend="lower the learning rate") from None
+            logging.getLogger(__name__).warning("%s: the loss is not finite; back to step %d, slower", stage, step)
+        else:
+            failures = 0
+            state.keep()
+            state.save(checkpoint)
+    if average is not None:
+        module.load_state_dict(average.module.state_dict())
     module.eval()
+
+
+def moving_average(module: nn.Module, decay: float) -> AveragedModel | None:
+    """Of all weights and BatchNorm statistics, exponential; nothing without a decay."""
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True) if decay else None
+
+
+def clip_gradients(module: nn.Module, norm: float) -> None:
+    """Scales all gradients to a common norm of at most `norm`; raises :class:`NotFinite`."""
+    if not torch.isfinite(nn.utils.clip_grad_norm_(module.parameters(), norm)):
+        raise NotFinite
 
 
 def warm_up_cosine(step: int, total: int, warm_up: float) -> float:
@@ -143,38 +191,23 @@ def _batches(
 ) -> Iterator[Batch]:
     order = torch.randperm(len(pictures.labels), generator=generator).numpy()
     whole = max(1, len(order) // recipe.batch_size)
+    classes = int(pictures.labels.max()) + 1 if teacher_logits is None else teacher_logits.shape[1]
     for chosen in (order[i * recipe.batch_size : (i + 1) * recipe.batch_size] for i in range(whole)):
         chosen = np.sort(chosen)  # reads of a memory-mapped file go forwards
-        raw = torch.from_numpy(pictures.images[chosen]).permute(0, 3, 1, 2)
+        images = pictures.images[chosen]
+        if recipe.rand_augment:
+            images = rand_augment(images, _numpy(generator), magnitude=recipe.rand_augment)
+        raw = torch.from_numpy(images).permute(0, 3, 1, 2)
         moved = shift_and_flip(raw, generator, shift=recipe.shift, flip=recipe.flip)
-        yield Batch(
-            pixels=moved.to(device, torch.float32, memory_format=torch.channels_last),
-            labels=torch.from_numpy(pictures.labels[chosen]).to(device),
-            teacher_logits=None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device),
-            generator=generator,
-        )
+        pixels = moved.to(device, torch.float32, memory_format=torch.channels_last)
+        labels = torch.from_numpy(pictures.labels[chosen]).to(device)
+        teacher = None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device)
+        if recipe.mixup or recipe.cutmix:
+            shares = {"mixup": recipe.mixup, "cutmix": recipe.cutmix, "classes": classes}
+            pixels, labels, teacher = mix(pixels, labels, teacher, _numpy(generator), **shares)
+        yield Batch(pixels, labels, teacher, generator)
 
 
-def _save(path: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule) -> None:
-    if path is None:
-        return
-    with atomic_write(path) as aside:
-        torch.save(
-            {
-                "module": module.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-            },
-            aside,
-        )
-
-
-def _resume(path: Path | None, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Schedule) -> int:
-    """The step to go on with."""
-    if path is None or not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True, map_location="cpu")  # written on a GPU, it may go on without one
-    module.load_state_dict(state["module"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return schedule.last_epoch
+def _numpy(generator: torch.Generator) -> np.random.Generator:
+    """A numpy stream that a torch stream decides."""
+    return np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))

@@ -42,7 +42,7 @@ def trained_teacher(
         :class:`edgetune.nets.residual.ResidualNetwork` is trained from nothing.
     """
     start = load_checkpoint(initial).content_hash if initial else WIDTH
-    key = json.dumps([dataset.content_hash, start, repr(recipe), SMOOTHING, seed])
+    key = json.dumps([dataset.content_hash, start, recipe.key, SMOOTHING, seed])
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not folder.exists():
         teacher = new_teacher(dataset, initial, seed=seed, device=device)

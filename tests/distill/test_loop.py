@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, Se
 
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.loop import Batch, Progress, Recipe, parameter_groups, train, warm_up_cosine
-from edgetune.errors import TeacherError
+from edgetune.errors import StudyError, TeacherError
 
 RECIPE = Recipe(epochs=3.5, learning_rate=0.01, batch_size=64, shift=1, flip=True)  # 14 steps of 256 pictures
 MakeNetwork = Callable[..., nn.Module]
@@ -173,15 +173,180 @@ def test_training_may_begin_on_smaller_pictures(full: int, shrunk: float, sizes:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_is_an_error(value: float, make_network: MakeNetwork, dataset: Dataset) -> None:
+def test_losses_that_stay_infinite_are_an_error(value: float, make_network: MakeNetwork, dataset: Dataset) -> None:
     network = make_network()
+    before = copy.deepcopy(network.state_dict())
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         yield network(batch.pixels).sum() * value
 
     with pytest.raises(TeacherError, match=r"^supernet: the loss is not finite"):
         train(network, losses, dataset.train, RECIPE, seed=0, stage="supernet")
+    assert differing(before, network.state_dict()) == []
+
+
+@pytest.mark.parametrize("fault", ["loss", "gradient"])
+def test_an_epoch_that_went_wrong_is_done_again_more_slowly(
+    fault: str, make_network: MakeNetwork, dataset: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The second of four epochs fails at its third step, the first time it is reached."""
+    network, steps, wrong = make_network(), [], [True]
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        loss = functional.cross_entropy(network(batch.pixels), batch.labels)
+        if round(14 * batch.done) == 6 and wrong:
+            wrong.pop()
+            loss = (
+                loss * float("nan") if fault == "loss" else loss + network.classifier.bias.sum().sub(1e30).exp().log()
+            )
+        yield loss
+
+    train(
+        network, losses, dataset.train, RECIPE, seed=3, stage="test", progress=lambda *told: steps.append(told[1] // 64)
+    )
+    assert steps == [1, 2, 3, 4, 5, 6, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    (note,) = caplog.messages
+    assert note == "test: the loss is not finite; back to step 4, slower"
     assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_after_going_back_training_is_that_of_a_halved_learning_rate(
+    make_network: MakeNetwork, dataset: Dataset
+) -> None:
+    """Going wrong in the first epoch leaves a training that began with half the rate."""
+
+    def trained(rate: float, wrong: list[int]) -> dict[str, Tensor]:
+        network = make_network()
+
+        def losses(batch: Batch) -> Iterator[Tensor]:
+            loss = functional.cross_entropy(network(batch.pixels), batch.labels)
+            yield loss * float("nan") if wrong and batch.done > 0 and wrong.pop() else loss
+
+        train(network, losses, dataset.train, replace(RECIPE, learning_rate=rate), seed=3, stage="test")
+        return network.state_dict()
+
+    assert differing(trained(0.02, [1]), trained(0.01, [])) == []
+    assert differing(trained(0.04, [1, 1]), trained(0.01, [])) == []
+    assert differing(trained(0.02, []), trained(0.01, [])) != []
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_parts(
+    make_network: MakeNetwork, dataset: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Gradients of the parts add up to those of the whole; BatchNorm, which does not, is left out."""
+
+    def trained(fits: int) -> tuple[dict[str, Tensor], list[int]]:
+        network, sizes = make_network().double(), []
+
+        def losses(batch: Batch) -> Iterator[Tensor]:
+            if len(batch.labels) > fits:
+                raise torch.OutOfMemoryError("no room")
+            sizes.append(len(batch.labels))
+            yield functional.cross_entropy(network.eval()(batch.pixels.double()), batch.labels)
+
+        train(network, losses, dataset.train, RECIPE, seed=3, stage="test")
+        return network.state_dict(), sizes
+
+    whole, sizes = trained(64)
+    assert sizes == [64] * 14 and not caplog.messages
+    parted, sizes = trained(20)
+    assert sizes == [16] * 4 * 14
+    assert [message.rsplit("; ")[1] for message in caplog.messages] == [
+        "batches are taken 32 pictures at a time",
+        "batches are taken 16 pictures at a time",
+    ]
+    torch.testing.assert_close(whole, parted, rtol=1e-5, atol=1e-8)
+
+
+def test_memory_that_is_too_small_for_two_pictures_is_an_error(make_network: MakeNetwork, dataset: Dataset) -> None:
+    network = make_network()
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        raise MemoryError
+        yield
+
+    with pytest.raises(MemoryError):
+        train(network, losses, dataset.train, RECIPE, seed=0, stage="test")
+
+
+def test_the_average_of_the_weights_is_torchs_formula(make_network: MakeNetwork, dataset: Dataset) -> None:
+    """shadow ← decay · shadow + (1 - decay) · weight after each step, from the weights after the first."""
+    recipe, network, seen = replace(RECIPE, ema=0.8), make_network(), []
+    train(
+        network,
+        labelled(network),
+        dataset.train,
+        recipe,
+        seed=0,
+        stage="test",
+        progress=lambda *told: seen.append(copy.deepcopy(network.state_dict())),
+    )
+    expected = seen[0]
+    for state in seen[1:]:
+        for name, value in state.items():
+            if value.is_floating_point():
+                expected[name] = 0.8 * expected[name] + 0.2 * value
+    floats = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    torch.testing.assert_close(floats, {name: expected[name] for name in floats})
+
+
+@pytest.mark.parametrize(
+    "more", [{"ema": 0.9}, {"mixup": 0.2}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}, {"rand_augment": 5}], ids=str
+)
+def test_with_all_that_may_be_added_a_resumed_run_ends_as_an_unbroken_one(
+    more: dict[str, float], make_network: MakeNetwork, dataset: Dataset, tmp_path: Path
+) -> None:
+    def run(checkpoint: Path | None = None, progress: Progress | None = None) -> dict[str, Tensor]:
+        network, recipe = make_network(), replace(RECIPE, **more)
+        train(
+            network,
+            labelled(network),
+            dataset.train,
+            recipe,
+            seed=3,
+            stage="test",
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        return network.state_dict()
+
+    unbroken = run()
+    with pytest.raises(Stopped):
+        run(tmp_path / "c.pt", stop_at(9))
+    assert differing(unbroken, run(tmp_path / "c.pt")) == []
+    assert differing(unbroken, run(tmp_path / "c.pt")) == []  # all is done
+    plain = make_network()
+    train(plain, labelled(plain), dataset.train, RECIPE, seed=3, stage="test")
+    assert differing(unbroken, plain.state_dict()) != []
+
+
+def test_what_came_later_leaves_the_keys_of_older_recipes_alone() -> None:
+    assert RECIPE.key == repr(RECIPE) and "ema" not in RECIPE.key
+    others = [replace(RECIPE, **{name: 1}) for name in ("ema", "mixup", "cutmix", "rand_augment", "shift", "epochs")]
+    assert len({recipe.key for recipe in [RECIPE, *others[:4], *others[5:]]}) == 6
+
+
+@pytest.mark.parametrize("what", ["recipe", "seed", "network", "pictures"])
+def test_the_checkpoint_of_another_training_is_refused(
+    what: str, make_network: MakeNetwork, dataset: Dataset, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
+    network = make_network(classes=5) if what == "network" else make_network()
+    pictures = make_dataset(n=300).train if what == "pictures" else dataset.train
+    recipe = replace(RECIPE, ema=0.5) if what == "recipe" else RECIPE
+    seed = 4 if what == "seed" else 3
+    with pytest.raises(StudyError, match="of another network, recipe, seed or data"):
+        train(network, labelled(network), pictures, recipe, seed=seed, stage="test", checkpoint=tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 3000], ids=lambda kept: f"{kept} bytes")
+def test_a_checkpoint_cut_short_is_refused(
+    kept: int, make_network: MakeNetwork, dataset: Dataset, tmp_path: Path
+) -> None:
+    fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
+    (tmp_path / "c.pt").write_bytes((tmp_path / "c.pt").read_bytes()[:kept])
+    with pytest.raises(StudyError, match="not a checkpoint, or cut short"):
+        fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
 
 
 def test_losses_are_added_up(make_network: MakeNetwork, dataset: Dataset) -> None:

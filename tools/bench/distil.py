@@ -1,0 +1,336 @@
+"""What distillation gains: losses against each other, the loop's speed, how well a supernet ranks.
+
+    python -m tools.bench.distil losses --data fashion-mnist --log losses.jsonl
+    python -m tools.bench.distil losses --data cifar10 --init-teacher lite0 --log cifar10.jsonl
+    python -m tools.bench.distil throughput
+    python -m tools.bench.distil ranking --log ranking.jsonl
+
+Every finished training is a line of the log. A command that was stopped goes on after the last of them; its table is of
+all that are there. The sizes are small so that one slow core finishes; what was seen with which sizes stands in
+docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import kendalltau
+from torch import Tensor, nn
+
+from edgetune.data.load import load_dataset
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.augment import shift_and_flip
+from edgetune.distill.evaluate import accuracy, logits_of, recalibrate, top1
+from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
+from edgetune.distill.finalist import distil
+from edgetune.distill.loop import Batch, Recipe, parameter_groups, train, warm_up_cosine
+from edgetune.distill.losses import Distillation
+from edgetune.distill.precision import best_device, mixed_precision, place
+from edgetune.distill.supernet import train_supernet
+from edgetune.distill.teacher import Teacher
+from edgetune.distill.teacher_checkpoint import load_teacher
+from edgetune.distill.teacher_outputs import teacher_outputs
+from edgetune.distill.train_teacher import trained_teacher
+from edgetune.files import cache_folder
+from edgetune.nets.elastic import Supernet
+from edgetune.nets.network import Network, build_network
+from edgetune.space.architecture import Architecture
+from edgetune.space.mobile import space_for
+from edgetune.space.parameters import Sample
+
+ARMS: dict[str, dict[str, float]] = {
+    "labels": {"labels": 1},
+    "logits": {"labels": 0.3, "logits": 0.7},
+    "decoupled": {"labels": 1, "decoupled": 0.25},
+    "dist": {"labels": 1, "dist": 2},
+    "logits+dist": {"labels": 0.3, "logits": 0.7, "dist": 1},
+    "logits+attention": {"labels": 0.3, "logits": 0.7, "attention": 100},
+    "logits+hints": {"labels": 0.3, "logits": 0.7, "hints": 1},
+    "logits+relational": {"labels": 0.3, "logits": 0.7, "relational": 0.05},
+}
+TEMPERATURE = 2.0
+
+
+class Log:
+    """Finished trainings, a JSON line each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def known(self, **what: object) -> bool:
+        return any(what.items() <= row.items() for row in self.rows)
+
+    def add(self, **row: object) -> None:
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for command in (losses, throughput, ranking):
+        sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
+        sub.set_defaults(command=command)
+        sub.add_argument("--data", default="fashion-mnist")
+        sub.add_argument("--teacher", type=Path, help="by default one is trained, or fetched from the cache")
+        sub.add_argument("--init-teacher", type=Path, help="a checkpoint to fine-tune one from")
+        sub.add_argument("--teacher-epochs", type=float, default=8)
+        sub.add_argument("--pictures", type=int, default=8_000, help="of the training split")
+        sub.add_argument("--epochs", type=float, default=6)
+        sub.add_argument("--learning-rate", type=float, default=0.008)
+        sub.add_argument("--seeds", type=int, default=3)
+        sub.add_argument("--log", type=Path, default=Path(f"{command.__name__}.jsonl"))
+        if command is losses:
+            sub.add_argument("--arms", default=",".join(ARMS), help="some of them, with commas")
+            sub.add_argument("--with", dest="extras", default="{}", help="fields of the recipe, as JSON")
+        if command is ranking:
+            sub.add_argument("--networks", type=int, default=20)
+            sub.add_argument("--supernet-epochs", type=float, default=12)
+    options = parser.parse_args()
+    options.command(options)
+
+
+def losses(options: argparse.Namespace) -> None:
+    """Top-1 of one student of fewer than 50,000 parameters, distilled in several ways."""
+    dataset = load(options)
+    teacher, outputs = taught(options, dataset)
+    recipe = replace(recipe_of(options), **json.loads(options.extras))
+    log = Log(options.log)
+    for seed in range(options.seeds):
+        for arm in options.arms.split(","):
+            setting = f"{arm} {options.extras}" if options.extras != "{}" else arm
+            if log.known(arm=setting, seed=seed):
+                continue
+            began = time.process_time()
+            network = student(dataset, seed)
+            distil_arm(ARMS[arm], network, dataset, teacher, outputs, recipe, seed)
+            log.add(
+                arm=setting,
+                seed=seed,
+                top1=accuracy(network, dataset.test),
+                validation=accuracy(network, dataset.validation),
+                seconds=time.process_time() - began,
+            )
+    print(f"\n{len(dataset.train)} pictures, {options.epochs} epochs, {count(student(dataset, 0))} parameters")
+    table(log, "arm", "top1")
+
+
+def distil_arm(
+    weights: dict[str, float],
+    network: Network,
+    dataset: Dataset,
+    teacher: Teacher,
+    outputs: np.ndarray,
+    recipe: Recipe,
+    seed: int,
+) -> None:
+    inner = {name: weight for name, weight in weights.items() if name in FEATURE_LOSSES}
+    shape = {"resolution": dataset.resolution, "channels": dataset.channels}
+    distil(
+        network,
+        dataset.train,
+        outputs,
+        recipe,
+        distillation=Distillation(
+            TEMPERATURE, weights={name: weight for name, weight in weights.items() if name not in inner}
+        ),
+        features=FeatureDistillation(network, teacher, inner, **shape) if inner else None,
+        seed=seed,
+        stage="student",
+    )
+
+
+def throughput(options: argparse.Namespace) -> None:
+    """Pictures a second of our loop beside a plain one, in turns; the teacher cached, then live."""
+    dataset = load(options)
+    outputs = np.random.default_rng(0).normal(0, 3, (len(dataset.train), len(dataset.classes))).astype(np.float32)
+    recipe = replace(recipe_of(options), epochs=options.epochs)
+    pictures = recipe.epochs * (len(dataset.train) // recipe.batch_size) * recipe.batch_size
+    ratios = []
+    for turn in range(2 * options.seeds):
+        seconds = {}
+        for loop in (ours, plain) if turn % 2 else (plain, ours):
+            network = student(dataset, 0)
+            place(network, best_device())
+            began = time.perf_counter()
+            loop(network, dataset.train, outputs, recipe)
+            seconds[loop.__name__] = time.perf_counter() - began
+        ratios.append(seconds["plain"] / seconds["ours"])
+        rates = ", ".join(f"{name} {pictures / time_:.0f}/s" for name, time_ in sorted(seconds.items()))
+        print(f"{rates}, ours over plain {ratios[-1]:.3f}", flush=True)
+    print(f"median ratio {np.median(ratios):.3f}")
+
+
+def ours(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: Recipe) -> None:
+    distillation = Distillation(TEMPERATURE, 0.7)
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        assert batch.teacher_logits is not None
+        with mixed_precision(batch.pixels.device):
+            logits = network(batch.pixels)
+        yield distillation(logits.float(), batch.teacher_logits, batch.labels)
+
+    train(network, losses, pictures, recipe, seed=0, stage="ours", teacher_logits=outputs)
+
+
+def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: Recipe) -> None:
+    """The same training as one writes it by hand, without resumption, guard, clipping by norm or progress."""
+    device = next(network.parameters()).device
+    images = torch.from_numpy(np.array(pictures.images)).permute(0, 3, 1, 2)
+    labels, targets = torch.from_numpy(np.array(pictures.labels)), torch.from_numpy(outputs)
+    steps_per_epoch = len(labels) // recipe.batch_size
+    total = round(recipe.epochs * steps_per_epoch)
+    optimizer = torch.optim.AdamW(parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
+    distillation, generator = Distillation(TEMPERATURE, 0.7), torch.Generator().manual_seed(0)
+    network.train()
+    step = 0
+    while step < total:
+        order = torch.randperm(len(labels), generator=generator)
+        for chosen in order.split(recipe.batch_size)[: min(steps_per_epoch, total - step)]:
+            moved = shift_and_flip(images[chosen], generator, shift=recipe.shift, flip=recipe.flip)
+            pixels = moved.to(device, torch.float32, memory_format=torch.channels_last)
+            with mixed_precision(device):
+                logits = network(pixels)
+            loss = distillation(logits.float(), targets[chosen].to(device), labels[chosen].to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+            optimizer.step()
+            schedule.step()
+            step += 1
+
+
+def ranking(options: argparse.Namespace) -> None:
+    """Kendall's τ between the top-1 of subnets with inherited weights and trained alone."""
+    dataset = load(options)
+    _, outputs = taught(options, dataset)
+    space = space_for(dataset.resolution)
+    distillation, log = Distillation(TEMPERATURE, 0.7), Log(options.log)
+
+    def architecture(sample: Sample) -> Architecture:
+        shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
+        return space.architecture(sample, **shape)
+
+    torch.manual_seed(0)
+    supernet = Supernet([architecture(sample) for sample in space.largest()], dataset.mean, dataset.std)
+    supernet.to(best_device())
+    train_supernet(
+        supernet,
+        largest=[architecture(sample) for sample in space.largest()],
+        smallest=architecture(space.smallest()),
+        draw=lambda rng: architecture(space.space.draw(rng)),
+        pictures=dataset.train,
+        teacher_logits=outputs,
+        recipe=replace(recipe_of(options), epochs=options.supernet_epochs, learning_rate=0.006, shrunk=0.5),
+        distillation=distillation,
+        seed=0,
+        checkpoint=options.log.with_suffix(".pt"),
+        progress=None,
+    )
+    rng = np.random.default_rng(1)
+    for number in range(options.networks):
+        chosen = architecture(space.space.draw(rng))
+        if log.known(network=number):
+            continue
+        inherited, alone, tuned = (
+            supernet.extract(chosen),
+            fresh(chosen, dataset, seed=number),
+            supernet.extract(chosen),
+        )
+        recalibrate(inherited, dataset.train.images)
+        recipe = recipe_of(options)
+        one_epoch = replace(recipe, epochs=1, learning_rate=recipe.learning_rate / 2)
+        for network, how in ((alone, recipe), (tuned, one_epoch)):
+            distil(network, dataset.train, outputs, how, distillation=distillation, seed=number, stage="network")
+        log.add(
+            network=number,
+            inherited=accuracy(inherited, dataset.test),
+            alone=accuracy(alone, dataset.test),
+            tuned=accuracy(tuned, dataset.test),
+        )
+    columns = {name: [row[name] for row in log.rows] for name in ("inherited", "alone", "tuned")}
+    tau = kendalltau(columns["inherited"], columns["alone"])
+    gap = 100 * (np.mean(columns["tuned"]) - np.mean(columns["alone"]))
+    print(
+        f"{len(log.rows)} networks: Kendall tau {tau.statistic:.2f} (p {tau.pvalue:.1g}); "
+        f"inherited and tuned for an epoch, against alone for {options.epochs}: {gap:+.2f} points"
+    )
+
+
+def load(options: argparse.Namespace) -> Dataset:
+    """The set with its training split cut short."""
+    whole = load_dataset(options.data, cache=cache_folder() / "data")
+    few = Pictures(whole.train.images[: options.pictures], whole.train.labels[: options.pictures])
+    return replace(whole, train=few, content_hash=f"{whole.content_hash} first {options.pictures}")
+
+
+def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.ndarray]:
+    """The teacher and its logits for the training pictures; both are kept in the cache."""
+    device = best_device()
+    if options.teacher:
+        teacher: Teacher = load_teacher(options.teacher).to(device)
+    else:
+        recipe = replace(recipe_of(options), epochs=options.teacher_epochs, learning_rate=0.005)
+        teacher = trained_teacher(
+            dataset, recipe, initial=options.init_teacher, seed=0, cache=cache_folder(), device=device
+        )
+    cache, key = cache_folder(), dataset.content_hash
+    outputs = teacher_outputs(teacher, dataset.train, key=key, flip=True, cache=cache, device=device)
+    few = Pictures(dataset.test.images[:1000], dataset.test.labels[:1000])
+    print(
+        f"teacher: {teacher.name}, {100 * top1(logits_of(teacher.logits, few, device=device), few.labels):.1f} % "
+        "of the first 1,000 test pictures",
+        flush=True,
+    )
+    return teacher, outputs
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    return Recipe(epochs=options.epochs, learning_rate=options.learning_rate, batch_size=128)
+
+
+def student(dataset: Dataset, seed: int) -> Network:
+    """A network of the small space with two or three blocks a stage and fewer than 50,000 parameters."""
+    space = space_for(dataset.resolution)
+    lowest = {parameter.label: parameter.options[0] for parameter in space.space.parameters}
+    values = lowest | {"stem.width": 16, "stage2.depth": 2, "stage3.depth": 2, "stage3.width": 48, "head.width": 128}
+    values |= {label: "mbconv" for label in lowest if label.endswith("kind") and not label.startswith("stage1")}
+    values |= {label: 3 for label in lowest if label.endswith("expansion")}
+    shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
+    return fresh(space.architecture(space.space.sample(values), **shape), dataset, seed=seed)
+
+
+def fresh(architecture: Architecture, dataset: Dataset, *, seed: int) -> Network:
+    torch.manual_seed(seed)
+    return build_network(architecture, mean=dataset.mean, std=dataset.std).to(best_device())
+
+
+def count(network: nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def table(log: Log, key: str, value: str) -> None:
+    """Mean and spread (the standard deviation over seeds) of each arm, and its gain over the first."""
+    names = list(dict.fromkeys(row[key] for row in log.rows))
+    results = {name: [100 * row[value] for row in log.rows if row[key] == name] for name in names}
+    print("| arm | seeds | top-1 | gain |\n|---|---|---|---|")
+    for name, found in results.items():
+        gain = np.mean(found) - np.mean(results[names[0]])
+        print(
+            f"| {name} | {len(found)} | {np.mean(found):.2f} ± {np.std(found, ddof=len(found) > 1):.2f} | {gain:+.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
