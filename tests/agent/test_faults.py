@@ -1,0 +1,312 @@
+"""What goes wrong between a host and its boards, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from edgetune.agent.app import Settings
+from edgetune.agent.audit import Audit
+from edgetune.agent.cache import ModelCache
+from edgetune.agent.client import Client
+from edgetune.agent.jobs import KEPT, JobQueue
+from edgetune.agent.link import LinkLost
+from edgetune.agent.measure import Limits, Request, sha256_of
+from edgetune.agent.wire import Refusal
+from edgetune.errors import AgentError, MeasurementError, ModelFileError
+from tests.agent.conftest import Running, running
+from tests.agent.models import QUICK_REQUEST, convolution, endless
+
+SLOW_REQUEST = replace(QUICK_REQUEST, protocol=replace(QUICK_REQUEST.protocol, min_seconds=2.0, max_seconds=3.0))
+
+
+class Wire:
+    """A line to an agent that can be cut, and mended."""
+
+    def __init__(self, port: int) -> None:
+        self.target, self.cut, self.open = port, threading.Event(), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.cut.is_set():
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(2**16):
+                sink.sendall(data)
+        except OSError:
+            pass
+        sink.close()
+
+    def sever(self) -> None:
+        self.cut.set()
+        for stream in self.open:
+            try:
+                stream.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            stream.close()
+
+    def mend(self) -> None:
+        self.cut.clear()
+
+
+@pytest.fixture
+def wire(here: Running) -> Iterator[Wire]:
+    line = Wire(here.agent.port)
+    yield line
+    line.sever()
+    line.listener.close()
+
+
+def test_a_job_goes_on_where_the_link_was_cut(here: Running, wire: Wire, model: Path) -> None:
+    """The link is cut in the middle of the job for longer than the job lasts; it runs once."""
+    threading.Timer(0.8, wire.sever).start()
+    threading.Timer(4.0, wire.mend).start()
+    with Client(replace(here.agent, port=wire.port), patience=60) as client:
+        assert client.measure(model, SLOW_REQUEST).latency_ms > 0
+    assert not wire.cut.is_set()
+    log = (here.folder / "audit.log").read_text()
+    assert log.count('"event": "job",') == log.count('"event": "job ended"') == 1
+
+
+def test_a_link_that_stays_cut_is_told(here: Running, wire: Wire, model: Path) -> None:
+    wire.sever()
+    with pytest.raises(LinkLost, match="cannot be reached"):
+        Client(replace(here.agent, port=wire.port), patience=1).measure(model, QUICK_REQUEST)
+
+
+def test_a_minute_is_within_the_usual_patience() -> None:
+    from edgetune.agent.link import Link
+    from edgetune.agent.pool import PATIENCE_OF_ONE
+
+    assert Link.__init__.__kwdefaults__["patience"] > 60
+    assert PATIENCE_OF_ONE > 60
+
+
+def test_an_agent_that_was_started_anew_gets_the_job_again(tmp_path: Path, model: Path) -> None:
+    folder = tmp_path / "agent"
+    found: list[float] = []
+    with running(folder) as first:
+        agent = first.agent
+        client = Client(agent, patience=60)
+        thread = threading.Thread(target=lambda: found.append(client.measure(model, SLOW_REQUEST).latency_ms))
+        thread.start()
+        time.sleep(1.0)
+    for stored in (folder / "models").iterdir():
+        stored.unlink()
+    with running(folder, port=agent.port) as second:
+        client.link.agent = second.agent  # the token was renewed
+        thread.join(60)
+    assert found
+    assert found[0] > 0
+
+
+def jobs_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [c for c in children if "edgetune.agent.job" in Path(f"/proc/{c}/cmdline").read_text()]
+
+
+def test_a_killed_job_is_told_and_the_agent_lives(here: Running, tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "endless.onnx"
+    onnx.save(endless(), path)
+
+    def kill() -> None:
+        deadline = time.monotonic() + 20
+        while not (found := jobs_of(os.getpid())) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(found[0], signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    with here.client() as client:
+        with pytest.raises(MeasurementError, match="SIGKILL"):
+            client.measure(path, QUICK_REQUEST)
+        assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+
+
+def test_a_model_that_is_too_large_is_not_sent(here: Running, tmp_path: Path) -> None:
+    path = tmp_path / "large.onnx"
+    path.write_bytes(bytes(2 * 10**6))
+    with pytest.raises(ModelFileError, match="1000000"):
+        here.client().measure(path, QUICK_REQUEST)
+
+
+def test_a_model_travels_once(here: Running, model: Path) -> None:
+    with here.client() as client:
+        client.measure(model, QUICK_REQUEST)
+        client.measure(model, QUICK_REQUEST)
+    assert (here.folder / "audit.log").read_text().count(f'"sha256": "{sha256_of(model)}"') == 1
+
+
+async def parts(*chunks: bytes):
+    for chunk in chunks:
+        yield chunk
+
+
+def digest_of(content: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_cache_forgets_what_was_not_used_for_longest(tmp_path: Path) -> None:
+    needed: list[str] = []
+    cache = ModelCache(tmp_path / "m", largest=100, most_bytes=250, in_use=lambda: needed)
+    names = [digest_of(bytes([i]) * 100) for i in range(4)]
+    for i in range(2):
+        asyncio.run(cache.store(names[i], parts(bytes([i]) * 100)))
+        time.sleep(0.01)
+    assert cache.find(names[0])
+    asyncio.run(cache.store(names[2], parts(bytes([2]) * 100)))
+    assert [cache.path(name).exists() for name in names] == [True, False, True, False]
+    needed += [names[0], names[2]]
+    with pytest.raises(Refusal) as refusal:
+        asyncio.run(cache.store(names[3], parts(bytes([3]) * 100)))
+    assert refusal.value.problem.code == "cache_full"
+    assert len(list((tmp_path / "m").iterdir())) == 2
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ModelCache(tmp_path / "m", largest=100, most_bytes=250)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(Refusal) as refusal:
+        asyncio.run(cache.store(digest_of(b"x"), parts(b"x")))
+    assert (refusal.value.status, refusal.value.problem.code) == (507, "disk_full")
+    assert not list((tmp_path / "m").iterdir())
+
+
+def test_a_full_disk_does_not_stop_the_agent_for_want_of_a_log(capsys) -> None:
+    audit = Audit(Path("/dev/full"))
+    audit.write("something")
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_half_an_upload_of_a_killed_agent_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".upload-x").write_bytes(b"half")
+    ModelCache(tmp_path, largest=1, most_bytes=1)
+    assert not list(tmp_path.iterdir())
+
+
+def with_queue(measure: Callable[..., object], body: Callable[[JobQueue], object], folder: Path, longest: int = 3):
+    async def run() -> object:
+        queue = JobQueue(measure, Audit(folder / "audit.log"), longest=longest)
+        work = asyncio.create_task(queue.work())
+        try:
+            return await body(queue)
+        finally:
+            work.cancel()
+
+    return asyncio.run(run())
+
+
+def test_the_queue_is_in_order_bounded_and_forgets(tmp_path: Path) -> None:
+    order: list[str] = []
+    go = threading.Event()
+
+    def measure(model: Path, request: Request, cancelled: threading.Event) -> None:
+        go.wait(10)
+        order.append(model.name)
+
+    async def body(queue: JobQueue) -> None:
+        for number in range(3):
+            queue.put(f"{number:032x}", Path(str(number)), Request(), client="x")
+        with pytest.raises(Refusal) as refusal:
+            queue.put(f"{9:032x}", Path("9"), Request(), client="x")
+        assert refusal.value.status == 503
+        assert queue.put(f"{0:032x}", Path("0"), Request(), client="x").model == Path("0"), "the same, once"
+        with pytest.raises(Refusal) as refusal:
+            queue.put(f"{0:032x}", Path("1"), Request(), client="x")
+        assert refusal.value.problem.code == "other_job"
+        await asyncio.sleep(0.05)
+        assert queue.status(f"{2:032x}").ahead == 1
+        queue.cancel(f"{1:032x}")
+        go.set()
+        assert (await queue.wait(f"{2:032x}", 10)).state == "done"
+        assert queue.status(f"{1:032x}").state == "failed"
+        for number in range(10, KEPT + 50):
+            queue.put(f"{number:032x}", Path("x"), Request(), client="x")
+            await queue.wait(f"{number:032x}", 10)
+        assert len(queue.jobs) <= KEPT + 1
+        with pytest.raises(Refusal):
+            queue.get(f"{0:032x}")
+
+    with_queue(measure, body, tmp_path)
+    assert order[:2] == ["0", "2"]
+
+
+def test_a_failure_of_the_agent_itself_costs_one_job(tmp_path: Path) -> None:
+    def measure(model: Path, request: Request, cancelled: threading.Event) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def body(queue: JobQueue) -> None:
+        for number in range(2):
+            queue.put(f"{number:032x}", Path("x"), Request(), client="x")
+            status = await queue.wait(f"{number:032x}", 10)
+            assert status.error is not None
+            assert status.error.code == "agent_failed"
+
+    with_queue(measure, body, tmp_path)
+
+
+def test_a_job_is_given_the_agents_limits(start, tmp_path: Path) -> None:
+    one = start(settings=Settings(job=Limits(seconds=1.5, memory_bytes=2**31)))
+    path = tmp_path / "endless.onnx"
+    onnx.save(endless(), path)
+    with pytest.raises(MeasurementError) as error:
+        one.client().measure(path, QUICK_REQUEST)
+    assert error.value.code == "out_of_time"
+
+
+def test_an_agent_that_speaks_of_another_model_is_not_believed(here: Running, model: Path, monkeypatch) -> None:
+    client = here.client()
+    real = client.link.ask
+
+    def ask(method: str, path: str, body: bytes | None = None, **options: object):
+        answer = real(method, path, body, **options)
+        if answer.body.get("measurement"):
+            answer.body["measurement"]["model_sha256"] = secrets.token_hex(32)
+        return answer
+
+    monkeypatch.setattr(client.link, "ask", ask)
+    with pytest.raises(AgentError, match="another model"):
+        client.measure(model, QUICK_REQUEST)
+
+
+def test_a_wide_network_is_measured_slower_than_a_narrow_one(here: Running, tmp_path: Path) -> None:
+    latencies = []
+    with here.client() as client:
+        for width in (4, 32):
+            path = tmp_path / f"{width}.onnx"
+            onnx.save(convolution(width, layers=4, pixels=48), path)
+            latencies.append(client.measure(path, QUICK_REQUEST).latency_ms)
+    assert latencies[1] > 2 * latencies[0]
