@@ -20,10 +20,12 @@ from pydantic import (
 
 from edgetune import units
 from edgetune.errors import ConfigError, nearest
+from edgetune.export.formats import formats_of
 
 Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseconds, text))]
 Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
 Accuracy = Annotated[str, AfterValidator(lambda text: _valid(units.fraction, text))]
+Formats = Annotated[str, AfterValidator(lambda text: _valid(formats_of, text))]
 Duration = Annotated[str, AfterValidator(lambda text: _valid(units.seconds, text))]
 
 
@@ -104,6 +106,7 @@ class SearchConfig(Section):
     trials: PositiveInt = 120
     finalists: PositiveInt = 7
     budget: Duration | None = None
+    formats: Formats | None = None
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()

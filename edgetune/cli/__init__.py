@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from edgetune.cli import agent, agents, devices
 from edgetune.cli.calibrate import calibrate
+from edgetune.cli.doctor import doctor
 from edgetune.cli.export import export
 from edgetune.cli.measure import measure
 from edgetune.cli.predict import predict
@@ -27,7 +28,7 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, measure, calibrate, export, verify, report, watch):
+for command in (search, predict, measure, calibrate, export, verify, report, watch, doctor):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 app.add_typer(agent.app, name="agent")

@@ -25,6 +25,10 @@ def predict(
     precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
     threads: Annotated[int | None, typer.Option(help="By default as measured.")] = None,
     cpu_mhz: Annotated[int | None, typer.Option(help="By default as measured.")] = None,
+    simulate: Annotated[
+        bool,
+        typer.Option("--simulate", help="Run ONNX files on an emulated rpi4, count, and model one thread's time."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a network.")] = False,
 ) -> None:
     """Predict a network's latency on a board, with a 90 % interval, and show where the time goes."""
@@ -34,9 +38,17 @@ def predict(
     names = [*(models or ()), *(read_names(networks) if networks else ())]
     if not names:
         raise ConfigError("no network is named", mend="give an ONNX file, a name, or --networks FILE.csv")
-    predictions = predict_networks(
-        names, device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz, space=space
-    )
+    if simulate:
+        from edgetune.cli.places import tool
+
+        if device != "rpi4":
+            raise ConfigError("only rpi4 can be simulated", where="--simulate", mend="leave --device out")
+        simulated = tool("tools.pi_simulator")
+        predictions = [simulated.simulate(Path(name)).prediction for name in names]
+    else:
+        predictions = predict_networks(
+            names, device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz, space=space
+        )
     if json:
         print_json([prediction.to_json() for prediction in predictions])
         return
@@ -55,4 +67,6 @@ def predict(
             ]
             for kernel in prediction.costliest(COSTLIEST)
         ]
+        if not rows:
+            continue
         print_table("", ["costliest kernels", "kind", "output", "MACs", f"ms ({prediction.kind})", "share"], rows)

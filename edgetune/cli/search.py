@@ -43,6 +43,13 @@ def search(
     budget: Annotated[
         str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
     ] = None,
+    formats: Annotated[
+        str | None,
+        typer.Option(
+            help="Of onnx, int8, tvm, tflite. [the first three; tflite too once it was asked for on this machine]",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)] = None,
     out: Annotated[
@@ -87,6 +94,7 @@ def search(
         "trials": trials,
         "finalists": finalists,
         "budget": budget,
+        "formats": formats,
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
         "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
     }

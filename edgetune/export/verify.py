@@ -106,7 +106,12 @@ def python_here(arguments: Sequence[str | Path]) -> None:
     """This machine's Python, in a process of its own: a library for another processor ends that one, not this."""
     done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ExportError(f"exit code {done.returncode}: {done.stderr[-2000:]}", where=" ".join(map(str, arguments)))
+        raise ExportError(f"exit code {done.returncode}: {last_line(done.stderr)}", where=str(arguments[1]))
+
+
+def last_line(said: str) -> str:
+    """What a program that failed said at the end: of a traceback, the error itself."""
+    return next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
 
 
 def logits_on(python: Python, artefact: Path, pictures: np.ndarray) -> np.ndarray:

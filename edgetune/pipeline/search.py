@@ -32,14 +32,18 @@ from edgetune.distill.train_teacher import trained_teacher
 from edgetune.errors import ConfigError, StudyError
 from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
+from edgetune.export.formats import USUAL, formats_of, usual_formats
+from edgetune.export.int8 import Quantised
 from edgetune.files import atomic_write, cache_folder
 from edgetune.insight.explain import insight_of
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
-from edgetune.nets.network import Network
+from edgetune.nets.network import Network, build_network
+from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline import learning
+from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
-from edgetune.pipeline.bundling import Distilled, bundle_network, finalist_of
+from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
@@ -101,6 +105,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
         given.check_classes(dataset.classes)
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits
+    config = config.model_copy(update={"formats": config.formats or ",".join(usual_formats())})
     earlier = learning.earlier_studies(task)
     settings = {
         "config": config.model_dump(),
@@ -281,33 +286,59 @@ class SearchRun:
         return finalist
 
     def distil(self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray) -> Distilled:
-        """Trains a network from the supernet's weights on, and tests it."""
-        name = self.folder.name_of(trial.number)
+        """Trains a network from the supernet's weights on, keeps its own, and tests it."""
         network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
         self.task.distil(
             network,
             outputs,
             recipe,
-            stage=name,
+            stage=self.folder.name_of(trial.number),
             checkpoint=self.folder.training(trial.number),
             progress=self.reporter.progress,
         )
+        save_weights(network, self.folder.weights(trial.number))
+        return self.tested(trial, network)
+
+    def tested(self, trial: Trial, network: Network) -> Distilled:
         return Distilled(
-            name=name,
+            name=self.folder.name_of(trial.number),
             trial=trial,
             network=network.cpu(),
             validation_top1=accuracy(network, self.dataset.validation),
             test_top1=accuracy(network, self.dataset.test),
         )
 
-    def bundle(self, distilled: Distilled, teacher: Teacher) -> Bundle:
-        """Exports and checks a network; a bundle of a stopped run that the study does not know is made again."""
-        folder = self.folder.bundle(distilled.trial.number)
-        shutil.rmtree(folder, ignore_errors=True)
-        return bundle_network(self.task, distilled, self.teacher_card(teacher), folder, self.provenance)
+    def bundle(self, distilled: Distilled, teacher: Teacher, formats: tuple[str, ...] | None = None) -> Bundle:
+        """Exports and checks a network; what was there before gives way once the new bundle stands.
 
-    def export(self, number: int) -> Bundle:
-        """The bundle of any trial, distilled in full if that was not done.
+        The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
+        """
+        number = distilled.trial.number
+        folder, note = self.folder.bundle(number), f"quantised {number}"
+        fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
+        quantised = clockings.validate_python(self.study.note(note, {}))
+        shutil.rmtree(fresh, ignore_errors=True)
+        bundle_network(
+            self.task,
+            distilled,
+            self.teacher_card(teacher),
+            fresh,
+            self.provenance,
+            formats=formats or self.formats,
+            quantised=quantised,
+            reporter=self.reporter,
+        )
+        self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+        return read_bundle(folder)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return formats_of(self.config.formats, where="formats") if self.config.formats else USUAL
+
+    def export(self, number: int, formats: tuple[str, ...] | None = None) -> Bundle:
+        """The bundle of any trial, made anew; distilled in full first if that was not done.
 
         Raises
         ------
@@ -318,11 +349,17 @@ class SearchRun:
         if number not in trials:
             known = f"0 to {max(trials)}" if trials else "none yet"
             raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
-        plan = self.plan()
+        plan, trial, weights = self.plan(), trials[number], self.folder.weights(number)
         teacher = self.teacher(plan)
-        outputs = self.teacher_outputs(teacher)
-        self.finalist(plan.finalist, trials[number], self.supernet(plan, outputs), teacher, outputs)
-        return read_bundle(self.folder.bundle(number))
+        if weights.is_file():
+            network = build_network(self.task.architecture(trial.sample), mean=self.dataset.mean, std=self.dataset.std)
+            load_weights(network, weights)
+            distilled = self.tested(trial, network)
+        else:
+            outputs = self.teacher_outputs(teacher)
+            distilled = self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs)
+            self.folder.training(number).unlink(missing_ok=True)
+        return self.bundle(distilled, teacher, formats)
 
     @property
     def provenance(self) -> dict[str, object]:

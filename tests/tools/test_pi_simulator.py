@@ -15,23 +15,23 @@ from tools.pi_simulator.constants import PRIOR, Constants, Network, Work, fit, l
 from tools.pi_simulator.counts import Block, count
 from tools.pi_userland import PiUserland
 
-NUMPY = """
+SIZE = 2_000_000  # floats: 8 MB, eight times the second-level cache
+NUMPY = f"""
 import numpy as np
 
-def load(size):
-    array = np.zeros(int(size), np.float32)
+def load(model):
+    array = np.zeros({SIZE}, np.float32)
     def run(picture):
         array.sum()
     return run
 """
-SIZE = 2_000_000  # floats: 8 MB, eight times the second-level cache
 
 
 @pytest.fixture(scope="module")
 def sum_of_floats(tmp_path_factory: pytest.TempPathFactory) -> counts.Counts:
     script = tmp_path_factory.mktemp("sum") / "runner.py"
     script.write_text(NUMPY)
-    return count(PiUserland.ready(), script, Path(str(SIZE)), np.zeros((1, 1, 1, 1), np.float32))
+    return count(PiUserland.ready(), script, script, np.zeros((1, 1, 1, 1), np.float32))
 
 
 def test_a_sum_reads_each_line_of_memory_once_and_in_a_stream(sum_of_floats: counts.Counts) -> None:
@@ -43,7 +43,7 @@ def test_a_sum_reads_each_line_of_memory_once_and_in_a_stream(sum_of_floats: cou
 
 
 def test_a_vector_load_takes_one_to_four_floats(sum_of_floats: counts.Counts) -> None:
-    assert SIZE / 4 <= sum_of_floats.loads <= 1.1 * SIZE
+    assert SIZE / 4 <= sum_of_floats.loads <= 1.2 * SIZE
     assert sum_of_floats.instructions > sum_of_floats.loads
 
 

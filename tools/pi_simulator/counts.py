@@ -88,7 +88,8 @@ def count(
         pixels, out = Path(scratch) / "picture.npy", Path(scratch) / "counts.txt"
         np.save(pixels, picture)
         plugin = f"{_plugin()},out={out},caches={'on' if caches else 'off'}"
-        command = userland.command([HERE / "region.py", runner, model, pixels])
+        # Relative, so that no name, hence no hash of one, differs from run to run.
+        command = userland.command([HERE / "region.py", runner, model.resolve(), pixels.name])
         environment = userland.environment | {"PYTHONHASHSEED": "0"}
         environment["PYTHONPATH"] = ":".join([environment["PYTHONPATH"], *map(str, packages)])
         # The static emulator gives way to the one that loads plugins.
@@ -99,6 +100,7 @@ def count(
             check=False,
             timeout=LIMIT,
             env=environment,
+            cwd=scratch,
             preexec_fn=_fixed_addresses,
         )
         if done.returncode != 0 or not out.exists():

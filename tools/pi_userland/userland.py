@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgetune.errors import ExportError, MissingDependencyError
-from edgetune.export.verify import Target
+from edgetune.export.verify import Target, last_line
 from edgetune.files import cache_folder
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 
@@ -75,8 +75,8 @@ class PiUserland:
         if check and done.returncode != 0:
             reason = "an instruction that the board lacks" if done.returncode == -4 else f"exit code {done.returncode}"
             raise ExportError(
-                f"failed on the emulated {CPU}: {reason}\n{(done.stderr or '')[-2000:]}",
-                where=" ".join(map(str, arguments)),
+                f"failed on the emulated {CPU}: {reason}: {last_line(done.stderr or '')}",
+                where=str(arguments[1]),
             )
         return done
 
