@@ -115,7 +115,9 @@ class Card(Plain):
     latencies
         Of the network on the board, each with its kind and conditions; the first is what the search used.
     peak_memory_bytes
-        Of the activations in float32; the weights are `artefacts`' own size.
+        The largest sum of activations alive at one time, float32; the weights are `artefacts`' own size.
+    arena_bytes
+        What onnxruntime sets aside for activations and workspace, predicted; see :mod:`edgetune.export.arena`.
     versions
         Of the packages that made the artefacts.
     provenance
@@ -136,6 +138,7 @@ class Card(Plain):
     macs: Count
     parameters: Count
     peak_memory_bytes: Count
+    arena_bytes: Count | None = None
     artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
     omitted: tuple[Omission, ...] = ()
     versions: Mapping[str, str]

@@ -44,6 +44,7 @@ def readme_of(card: Card) -> str:
         f"| multiply-accumulates | {card.macs:,} |",
         f"| parameters | {card.parameters:,} |",
         f"| peak memory of activations | {card.peak_memory_bytes:,} bytes, float32 |",
+        *([f"| onnxruntime's arena, predicted | {card.arena_bytes:,} bytes |"] if card.arena_bytes else []),
         f"| input | float32 (1, {shape.channels}, {shape.resolution}, {shape.resolution}), raw pixels 0…255 |",
         f"| output | float32 (1, {len(card.labels)}), logits in the order of the classes above |",
         f"| trained on | {card.data.name}, {card.data.train:,} pictures; licence: {card.data.licence} |",

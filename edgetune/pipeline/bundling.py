@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgetune.export import card as cards
 from edgetune.export.agreement import torch_logits_of
+from edgetune.export.arena import onnxruntime_arena_bytes
 from edgetune.export.bundle import Bundle, write_bundle
 from edgetune.export.int8 import Quantised
 from edgetune.pipeline.artefacts import Distilled, Expected, Workshop, make_artefacts, pixels_of
@@ -90,6 +91,7 @@ def _card(
         macs=graph.macs,
         parameters=graph.parameters,
         peak_memory_bytes=graph.peak_memory_bytes("fp32"),
+        arena_bytes=onnxruntime_arena_bytes(graph),
         artefacts=tuple(artefacts),
         omitted=tuple(omitted),
         versions={package: version(package) for package in packages},
