@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import secrets
@@ -56,20 +57,16 @@ class Wire:
                 threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):
             while data := source.recv(2**16):
                 sink.sendall(data)
-        except OSError:
-            pass
         sink.close()
 
     def sever(self) -> None:
         self.cut.set()
         for stream in self.open:
-            try:
+            with contextlib.suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             stream.close()
 
     def mend(self) -> None:
