@@ -35,11 +35,13 @@ $(STAMP):
 	@rm -f .venv/installed-*
 	@touch $@
 
-# The tests run what is built for the board in an emulated userland of it.
+# The tests run what is built for the board in an emulated userland of it, and count its instructions.
 qemu:
-	@command -v qemu-aarch64-static >/dev/null || { \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && apt-get install -qy --no-install-recommends qemu-user-static; \
-	else \
-		echo "the tests need qemu-aarch64-static (Debian, Ubuntu: apt install qemu-user-static)" >&2; exit 1; \
-	fi; }
+	@for program in qemu-aarch64-static qemu-aarch64 llvm-mca; do command -v $$program >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && apt-get install -qy --no-install-recommends qemu-user-static qemu-user llvm; \
+		else \
+			echo "the tests need QEMU and LLVM (Debian, Ubuntu: apt install qemu-user-static qemu-user llvm)" >&2; exit 1; \
+		fi; \
+	fi
