@@ -37,7 +37,7 @@ $(STAMP):
 
 # The tests run what is built for the board in an emulated userland of it, and count its instructions.
 qemu:
-	@for program in qemu-aarch64-static qemu-aarch64 llvm-mca; do command -v $$program >/dev/null || missing=1; done; \
+	@missing=; for program in qemu-aarch64-static qemu-aarch64 llvm-mca; do command -v $$program >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -q && apt-get install -qy --no-install-recommends qemu-user-static qemu-user llvm; \
