@@ -14,6 +14,7 @@ from edgetune.cli.doctor import doctor
 from edgetune.cli.export import export
 from edgetune.cli.measure import measure
 from edgetune.cli.predict import predict
+from edgetune.cli.profile import profile
 from edgetune.cli.report import report
 from edgetune.cli.search import search
 from edgetune.cli.verify import verify
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, measure, calibrate, export, verify, report, watch, doctor):
+for command in (search, predict, measure, calibrate, profile, export, verify, report, watch, doctor):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 app.add_typer(agent.app, name="agent")

@@ -74,8 +74,10 @@ def calibrate(
 def _read(path: Path, profile: Profile, space: str | None) -> list[Data]:
     name, version = parse_runtime(profile.default_runtime)
     default = Setting(name, version, "fp32", profile.default_threads, profile.cpu_mhz)
-    read = network_reader(space)
-    return [gather(profile, s, group, read) for s, group in by_setting(read_measurements(path, default)).items()]
+    read, measurements = network_reader(space), read_measurements(path, default)
+    if not measurements:
+        raise DataError("no rows in it", where=path, mend=f"at least {FEWEST} networks are needed")
+    return [gather(profile, s, group, read) for s, group in by_setting(measurements).items()]
 
 
 def _others(known: Sequence[Known], device: str, setting: Setting) -> list[Known]:

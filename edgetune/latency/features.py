@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgetune.device.profile import Profile
 from edgetune.latency.graph import BYTES, Graph, Kernel
+from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.setting import Setting
 
 PRIOR: dict[str, tuple[float, float]] = {
@@ -56,7 +57,7 @@ FUSED = (None, "relu", "relu6")
 
 @dataclass(frozen=True)
 class Machine:
-    """The data sheet as far as a setting uses it; rates per millisecond."""
+    """The data sheet as far as a setting uses it; rates per millisecond. A `correction` was learned from kernels."""
 
     macs_per_ms: float
     bytes_per_ms: float
@@ -64,6 +65,7 @@ class Machine:
     """A thread's share of the last-level cache."""
     call_ms: float
     element_bytes: int
+    correction: KernelResidual | None = None
 
 
 def machine_of(profile: Profile, setting: Setting) -> Machine:
@@ -145,14 +147,13 @@ def kernel_matrix(graph: Graph, machine: Machine) -> NDArray[np.float64]:
     for row, kernel in zip(matrix, graph.kernels, strict=True):
         for name, value in kernel_features(kernel, machine):
             row[INDEX[name]] += value
+    if machine.correction is not None:
+        matrix *= machine.correction(graph.kernels)[:, None]
     return matrix
 
 
 def graph_features(graph: Graph, machine: Machine) -> NDArray[np.float64]:
     """Shape (features,): the sum over the kernels, and the network's own overhead."""
-    vector = np.zeros(len(FEATURES))
+    vector = kernel_matrix(graph, machine).sum(axis=0)
     vector[INDEX["network"]] = 10 * machine.call_ms
-    for kernel in graph.kernels:
-        for name, value in kernel_features(kernel, machine):
-            vector[INDEX[name]] += value
     return vector

@@ -15,6 +15,7 @@ from edgetune.files import atomic_write
 from edgetune.latency.cost_model import CostModel, Residual
 from edgetune.latency.ensemble import Ensemble, Member
 from edgetune.latency.features import FEATURES
+from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.setting import Setting
 
 FORMAT = 2
@@ -57,6 +58,26 @@ class FittedResidual(Strict):
 
     def as_residual(self) -> Residual:
         return Residual(np.array(self.anchors), np.array(self.coefficients))
+
+
+class FittedKernels(Strict):
+    """See :class:`edgetune.latency.kernel_residual.KernelResidual`."""
+
+    anchors: dict[str, list[list[float]]]
+    coefficients: dict[str, list[float]]
+
+    @classmethod
+    def of(cls, residual: KernelResidual) -> FittedKernels:
+        return cls(
+            anchors={kind: [_rounded(row, 4) for row in rows] for kind, rows in residual.anchors.items()},
+            coefficients={kind: _rounded(row, 4) for kind, row in residual.coefficients.items()},
+        )
+
+    def as_residual(self) -> KernelResidual:
+        return KernelResidual(
+            {kind: np.array(rows) for kind, rows in self.anchors.items()},
+            {kind: np.array(row) for kind, row in self.coefficients.items()},
+        )
 
 
 class FittedMember(Strict):
@@ -104,6 +125,7 @@ class Fitted(Strict):
     quantile: float
     measured: Measured
     errors: dict[str, Errors]
+    kernels: FittedKernels | None = None
 
     @property
     def setting(self) -> Setting:
@@ -115,7 +137,11 @@ class Fitted(Strict):
 
 
 def write_fitted(path: Path, device: str, models: list[Fitted]) -> None:
-    content = {"format": FORMAT, "device": device, "models": [model.model_dump(mode="json") for model in models]}
+    content = {
+        "format": FORMAT,
+        "device": device,
+        "models": [model.model_dump(mode="json", exclude_none=True) for model in models],
+    }
     with atomic_write(path) as aside:
         aside.write_text(_layout(content))
 

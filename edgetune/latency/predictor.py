@@ -94,7 +94,9 @@ class Predictor:
 
     @cached_property
     def machine(self) -> Machine:
-        return machine_of(self.profile, self.setting)
+        machine = machine_of(self.profile, self.setting)
+        kernels = self.fitted.kernels if self.fitted else None
+        return machine if kernels is None else replace(machine, correction=kernels.as_residual())
 
     @cached_property
     def model(self) -> Ensemble:

@@ -41,4 +41,4 @@ def describe_device(name: str) -> dict[str, Any]:
 
 
 def _quality(model: Fitted) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude={"members", "quantile"})
+    return model.model_dump(mode="json", exclude={"members", "quantile", "kernels"})

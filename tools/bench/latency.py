@@ -1,9 +1,10 @@
 """How good the latency predictions are, beside simpler predictors on the same splits.
 
-    python tools/bench/latency.py [networks] [cells] [boards] [speed] [--draws 5]
+    python tools/bench/latency.py [networks] [settings] [boards] [cells] [speed] [host] [--draws 5]
 
-Everything is computed here from the profiles' measurements. What is held out is never seen by the model that predicts
-it, and the distribution over boards is learned without the board in question.
+`host` clocks this machine, which `edgetune profile` has to have seen. Everything else is computed from the profiles'
+measurements. What is held out is never seen by the model that predicts it, and the distribution over boards is learned
+without the board in question.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgetune.device.profile import shipped_profiles
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
+from edgetune.latency.design import informative_networks
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.fit import FEW_QUANTILE, Data, as_known, conformal_quantile, cross_predict, gather, splits
 from edgetune.latency.known import FEWEST, MOST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population
-from edgetune.latency.transfer import transfer
+from edgetune.latency.transfer import Known, transfer
+from tools.bench.host_latency import host
+from tools.bench.peers import Additive, boosted, one_hot_ridge
 
 COLUMNS = "MAPE, within 10 %, within 5 %, rank correlation, coverage"
 
@@ -31,15 +36,18 @@ Boards = dict[str, list[Data]]
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("parts", nargs="*", default=["networks", "boards", "cells", "speed"])
+    parser.add_argument("parts", nargs="*", default=["networks", "settings", "boards", "cells", "speed"])
     parser.add_argument("--draws", type=int, default=5)
     arguments = parser.parse_args()
+    if arguments.parts == ["host"]:
+        host()
+        return
     boards: Boards = {}
     for profile in shipped_profiles():
         groups = by_setting(board_measurements(profile.folder)).items()
         boards[profile.name] = [gather(profile, s, group[: 5 * MOST]) for s, group in groups if len(group) >= FEWEST]
     for part in arguments.parts:
-        {"networks": networks, "boards": new_boards, "cells": cells, "speed": speed}[part](boards, arguments.draws)
+        PARTS[part](boards, arguments.draws)
 
 
 def prior_without(boards: Boards, name: str) -> Prior:
@@ -68,16 +76,40 @@ def additive(features: Array, latency: Array) -> Additive:
     return Additive(features, latency)
 
 
-class Additive:
-    """Non-negative least squares of the relative error on the same features: no prior, no robustness, no interval."""
+def new_settings(boards: Boards, draws: int) -> None:
+    """A runtime, a precision or a clock of the Pi 4, never seen but for eight networks: random ones, or those that
+    the design chooses."""
+    prior = prior_without(boards, "rpi4")
+    print(f"Raspberry Pi 4, a setting never seen but for 8 networks: {COLUMNS} | additive fit")
+    known = [as_known(b, d, prior) for b, g in boards.items() for d in g if len(d.names) <= 100]
+    unseen: dict[str, Callable[[Data], Callable[[Known], bool]]] = {
+        "runtime": lambda d: lambda k: k.setting.runtime != d.setting.runtime,
+        "precision": lambda d: lambda k: k.setting.precision != d.setting.precision,
+        "clock": lambda d: lambda k: k.device != "rpi4" or k.setting.cpu_mhz != d.setting.cpu_mhz,
+    }
+    for what, keep in unseen.items():
+        for data in boards["rpi4"]:
+            if 20 <= len(data.names) <= 100:
+                sources = [k for k in known if keep(data)(k)]
+                order = np.random.default_rng(0)
+                picks = [order.permutation(len(data.names))[:8] for _ in range(draws)]
+                few_row(f"{what}: {data.setting.label}, random", data, picks, sources, prior)
+                chosen = [np.array(informative_networks(data.features, prior, 8))]
+                few_row(f"{what}: {data.setting.label}, chosen", data, chosen, sources, prior)
 
-    def __init__(self, features: Array, latency: Array) -> None:
-        from scipy.optimize import nnls
 
-        self.weights = nnls(features / latency[:, None], np.ones(len(latency)))[0]
-
-    def predict(self, features: Array) -> tuple[Array, Array]:
-        return np.maximum(features @ self.weights, 1e-6), np.ones(len(features))
+def few_row(name: str, data: Data, picks: Sequence[NDArray[np.int64]], known: Sequence[Known], prior: Prior) -> Array:
+    """Prints the row of predictions from few networks, several draws of them; returns the standardised errors."""
+    parts = []
+    for few in picks:
+        rest = np.setdiff1d(np.arange(len(data.names)), few)
+        ensemble = transfer(data.features[few], data.latency[few], data.setting, known, prior)
+        peer = Additive(data.features[few], data.latency[few]).predict(data.features[rest])[0]
+        parts.append((data.latency[rest], *ensemble.predict(data.features[rest]), peer))
+    truth, predicted, spread, peer = (np.concatenate(column) for column in zip(*parts, strict=True))
+    row(name, truth, predicted, spread, FEW_QUANTILE, peer)
+    scores: Array = np.abs(np.log(predicted / truth)) / spread
+    return scores
 
 
 def new_boards(boards: Boards, draws: int) -> None:
@@ -90,36 +122,25 @@ def new_boards(boards: Boards, draws: int) -> None:
         for data in group:
             if not 9 <= len(data.names) <= 100:
                 continue
-            truth, predicted, spread, peer = [], [], [], []
-            for _ in range(draws):
-                order = rng.permutation(len(data.names))
-                few, rest = order[:6], order[6:]
-                ensemble = transfer(data.features[few], data.latency[few], data.setting, known, prior)
-                p, s = ensemble.predict(data.features[rest])
-                truth.append(data.latency[rest])
-                predicted.append(p)
-                spread.append(s)
-                peer.append(Additive(data.features[few], data.latency[few]).predict(data.features[rest])[0])
-            t, p, s, q = (np.concatenate(x) for x in (truth, predicted, spread, peer))
-            scores.append(np.abs(np.log(p / t)) / s)
-            row(f"{board} {data.setting.label}", t, p, s, FEW_QUANTILE, q)
+            picks = [rng.permutation(len(data.names))[:6] for _ in range(draws)]
+            scores.append(few_row(f"{board} {data.setting.label}", data, picks, known, prior))
     print(f"the 90 % quantile of the standardised errors is {conformal_quantile(np.concatenate(scores)):.2f}")
 
 
 def cells(boards: Boards, draws: int) -> None:
-    """NAS-Bench-201 on the Pi 4: unseen cells after 10, 100, 900; the peer is ridge on one-hot operators."""
-    from sklearn.linear_model import Ridge
+    """NAS-Bench-201 on the Pi 4: unseen cells after 10, 100, 900; the peers are ridge on one-hot operators and
+    gradient boosting on the same."""
     from sklearn.preprocessing import OneHotEncoder
 
     from edgetune.latency.reference.nasbench201 import parse_cell
 
-    print(f"NAS-Bench-201 cells on the Pi 4, unseen: {COLUMNS} | one-hot ridge")
+    print(f"NAS-Bench-201 cells on the Pi 4, unseen: {COLUMNS} | one-hot ridge; boosting")
     data = next(d for d in boards["rpi4"] if len(d.names) > 1000)
     prior = prior_without(boards, "rpi4")
     pixel3 = [as_known("pixel3", d, prior) for d in boards["pixel3"]]
     one_hot = OneHotEncoder().fit_transform([parse_cell(name) for name in data.names]).toarray()
     for count in (10, 100, 900):
-        truth, predicted, spread, peer, quantiles = [], [], [], [], []
+        truth, predicted, spread, ridge, trees, quantiles = [], [], [], [], [], []
         for draw in range(draws):
             order = np.random.default_rng(draw).permutation(len(data.names))
             seen, rest = order[:count], order[count:]
@@ -129,13 +150,14 @@ def cells(boards: Boards, draws: int) -> None:
             p, s = cross_predict(x, y, folds, fitter)
             quantiles.append(conformal_quantile(np.abs(np.log(p / y)) / s))
             p, s = fitter(x, y).predict(data.features[rest])
-            ridge = Ridge(1.0).fit(one_hot[seen], np.log(y))
             truth.append(data.latency[rest])
             predicted.append(p)
             spread.append(s * quantiles[-1])
-            peer.append(np.exp(ridge.predict(one_hot[rest])))
-        t, p, s, q = (np.concatenate(part) for part in (truth, predicted, spread, peer))
-        row(f"{count} cells, mean of {draws} draws", t, p, s, 1.0, q)
+            ridge.append(one_hot_ridge(one_hot[seen], y, one_hot[rest]))
+            trees.append(boosted(one_hot[seen], y, one_hot[rest]))
+        t, p, s, r, b = (np.concatenate(part) for part in (truth, predicted, spread, ridge, trees))
+        row(f"{count} cells, mean of {draws} draws", t, p, s, 1.0, r)
+        row(f"{count} cells, beside boosting", t, p, s, 1.0, b)
 
 
 def speed(boards: Boards, _: int) -> None:
@@ -169,6 +191,15 @@ def figures(truth: Array, predicted: Array) -> Sequence[float]:
     error = np.abs(predicted / truth - 1)
     within = [100 * float(np.mean(error <= limit)) for limit in (0.1, 0.05)]
     return (100 * float(error.mean()), *within, float(spearmanr(truth, predicted).statistic))
+
+
+PARTS: dict[str, Callable[[Boards, int], None]] = {
+    "networks": networks,
+    "settings": new_settings,
+    "boards": new_boards,
+    "cells": cells,
+    "speed": speed,
+}
 
 
 if __name__ == "__main__":

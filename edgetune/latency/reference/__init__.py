@@ -6,15 +6,21 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+import numpy as np
+
 from edgetune.errors import ConfigError, nearest
+from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.graph import Graph
+from edgetune.latency.probes import probe
 from edgetune.latency.reference.classic import alexnet, googlenet, squeezenet, vgg16
 from edgetune.latency.reference.efficientnet import efficientnet_lite
+from edgetune.latency.reference.fbnet import fbnet
 from edgetune.latency.reference.mobilenet import mobilenet_v1, mobilenet_v2, mobilenet_v3
 from edgetune.latency.reference.nasbench201 import nasbench201
 from edgetune.latency.reference.resnet import resnet18, resnet50
 from edgetune.latency.reference.searched import efficientnet_b0, mnasnet, proxylessnas
 from edgetune.latency.reference.shufflenet import shufflenet_v1, shufflenet_v2
+from edgetune.space.mobile import MOBILE_SPACES
 
 FIXED: dict[str, Callable[[], Graph]] = {
     "alexnet": alexnet,
@@ -44,6 +50,9 @@ PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
     ),
     (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
     (r"(\|.+\|)", lambda m: nasbench201(m[1])),
+    (r"fbnet-(\d{22})", lambda m: fbnet(m[1])),
+    (r"probe-(\d+)", lambda m: probe(np.random.default_rng(int(m[1])))),
+    (r"(mobile-(?:small|large))-(\d+)-random-(\d+)", lambda m: _drawn(m[1], int(m[2]), int(m[3]))),
 )
 
 EXAMPLES = (
@@ -67,6 +76,14 @@ def reference_graph(name: str) -> Graph:
         if match := re.fullmatch(pattern, name):
             return build(match)
     raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
+
+
+def _drawn(space: str, resolution: int, seed: int) -> Graph:
+    """The network that a seed draws from a mobile space; grey pictures of 28 pixels, colour ones of other sizes."""
+    mobile = MOBILE_SPACES[space]
+    sample = mobile.space.draw(np.random.default_rng(seed))
+    channels, classes = (1 if resolution == 28 else 3), (10 if resolution < 65 else 100)
+    return graph_of(mobile.architecture(sample, channels=channels, resolution=resolution, classes=classes))
 
 
 def family_of(name: str) -> str:

@@ -1,0 +1,158 @@
+"""This machine as a board: its data sheet and its latency model from at most sixty networks clocked live."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgetune.agent.runtimes import OnnxRuntime
+from edgetune.device.host import host_sheet, read_host
+from edgetune.device.profile import Profile, user_folder
+from edgetune.errors import MeasurementError
+from edgetune.files import atomic_folder, atomic_write
+from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.cost_model import CostModel
+from edgetune.latency.features import machine_of
+from edgetune.latency.fitted import Fitted, write_fitted
+from edgetune.latency.graph import Graph
+from edgetune.latency.kernel_design import KernelDesign
+from edgetune.latency.kernel_fit import Clocked, fit_clocked, fit_kernel_model
+from edgetune.latency.measurements import COLUMNS
+from edgetune.latency.population import population
+from edgetune.latency.reference import reference_graph
+from edgetune.latency.setting import Setting
+from edgetune.pipeline.clocking import clock_network
+from edgetune.reporter import Reporter
+
+NETWORKS, FIRST, FEWEST = 58, 20, 12
+"""Clocked in all, besides two for the data sheet; before the model first chooses; below which nothing is fitted."""
+SECONDS = 200.0
+POOL = (
+    *(f"probe-{i}" for i in range(90)),
+    *(f"mobile-small-{r}-random-{i}" for i, r in enumerate((28, 32, 48, 64) * 10)),
+    *(f"mobile-large-{r}-random-{i}" for i, r in enumerate((96, 128, 160, 192, 224) * 6)),
+)
+"""Candidates, by the names of `edgetune.latency.reference`. No published network is among them."""
+
+Clock = Callable[[str, Graph, Path], Clocked]
+
+
+def profile_machine(
+    name: str = "host",
+    *,
+    out: Path | None = None,
+    networks: int = NETWORKS,
+    seconds: float = SECONDS,
+    clock: Clock = clock_network,
+    reporter: Reporter | None = None,
+) -> tuple[Path, Fitted]:
+    """Clocks networks in onnxruntime on one thread, fits the machine's model and stores it as profile `name`.
+
+    The first networks are those that tell most by what is known of other boards; the model fitted to them chooses the
+    rest (`edgetune.latency.kernel_design`).
+
+    Parameters
+    ----------
+    out
+        Folder that the profile is written to; default the user's own, where `--device name` finds it.
+    seconds
+        Clocking ends then, with what there is.
+
+    Returns
+    -------
+    The profile's folder and its model, with cross-validated errors.
+
+    Raises
+    ------
+    MissingDependencyError
+        onnxruntime is not installed.
+    MeasurementError
+        Time was up before there was enough to fit.
+    """
+    reporter, version = reporter or Reporter(), OnnxRuntime.version()
+    began = time.monotonic()
+    with replaced_folder((out or user_folder()) / name) as folder, tempfile.TemporaryDirectory() as scratch:
+        profile, setting = _write_sheet(folder, name, version, clock, Path(scratch))
+        graphs = {candidate: reference_graph(candidate) for candidate in POOL}
+        design = KernelDesign(list(graphs.values()), machine_of(profile, setting), population())
+        model, clocked = CostModel.from_prior(population()), list[Clocked]()
+        for goal in (min(FIRST, networks), networks):
+            for candidate in _chosen(design, graphs, clocked, model, goal):
+                if time.monotonic() - began > seconds:
+                    break
+                clocked.append(clock(candidate, graphs[candidate], Path(scratch)))
+                reporter.progress("clocking networks", len(clocked), networks)
+            if len(clocked) < min(FEWEST, networks):
+                raise MeasurementError(
+                    f"only {len(clocked)} networks in {seconds:.0f} s",
+                    code="out_of_time",
+                    mend="try when it is less busy",
+                )
+            model = fit_kernel_model(design.machine, clocked, population()).model
+        fitted = fit_clocked(profile, setting, clocked, population())
+        write_fitted(folder / "model.json", name, [fitted])
+        _write_measurements(folder, setting, clocked)
+    return (out or user_folder()) / name, fitted
+
+
+def _chosen(
+    design: KernelDesign, graphs: dict[str, Graph], clocked: Sequence[Clocked], model: CostModel, goal: int
+) -> list[str]:
+    seen = {c.name for c in clocked}
+    left = [name for name in graphs if name not in seen]
+    chosen = design.choose([graphs[n] for n in left], [c.graph for c in clocked], model, goal - len(clocked))
+    return [left[i] for i in chosen]
+
+
+def _write_sheet(folder: Path, name: str, version: str, clock: Clock, scratch: Path) -> tuple[Profile, Setting]:
+    """The data sheet, its arithmetic and bandwidth clocked with one network each."""
+    host = read_host()
+    dense, wide = GraphBuilder("dense", (256, 32, 32)), GraphBuilder("wide", (64, 512, 512))
+    x = INPUT
+    for _ in range(4):
+        x = dense.conv(x, 256)
+    wide.with_constant("add", INPUT, name="sum")
+    graph, stream = dense.graph(), wide.graph()
+    gmacs = graph.macs / 1e6 / clock("dense", graph, scratch).latency_ms
+    gigabytes = 8 * stream.kernels[0].read / 1e6 / clock("wide", stream, scratch).latency_ms
+    runtime = f"onnxruntime-{version}"
+    sheet = host_sheet(host, runtime=runtime, threads=1, gmacs_per_s=gmacs, stream_gb_per_s=gigabytes)
+    with atomic_write(folder / "profile.toml") as aside:
+        aside.write_text(sheet)
+    profile = Profile(name=name, folder=folder, **tomllib.loads(sheet))
+    return profile, Setting("onnxruntime", version, "fp32", 1, profile.cpu_mhz)
+
+
+def _write_measurements(folder: Path, setting: Setting, clocked: Sequence[Clocked]) -> None:
+    with atomic_write(folder / "measurements.csv") as aside, aside.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        s = setting
+        own = (s.runtime, s.version, s.precision, s.threads, s.cpu_mhz)
+        rows.writerows([c.name, *own, round(c.latency_ms, 6)] for c in clocked)
+    kernels = {c.name: {str(i): round(ms, 6) for i, ms in sorted(c.kernel_ms.items())} for c in clocked}
+    with atomic_write(folder / "kernels.json") as aside:
+        aside.write_text(json.dumps(kernels, separators=(",", ":")) + "\n")
+
+
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Gives a folder to fill, which takes the place of `path` when the block ends without an error."""
+    fresh, old = path.with_name(f".{path.name}.new-{os.getpid()}"), path.with_name(f".{path.name}.old-{os.getpid()}")
+    try:
+        with atomic_folder(fresh) as folder:
+            yield folder
+        if path.exists():
+            os.rename(path, old)
+        os.rename(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
