@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,10 @@ from platformdirs import user_cache_path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: their threads would only fight
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Searches that tests make are no past for anybody's later ones.
+os.environ["EDGETUNE_LIBRARY"] = tempfile.mkdtemp(prefix="edgetune-library-")
+atexit.register(shutil.rmtree, os.environ["EDGETUNE_LIBRARY"], ignore_errors=True)
 
 settings.register_profile("edgetune", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("edgetune")

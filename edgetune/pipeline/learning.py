@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 
 from edgetune.errors import StorageError
+from edgetune.files import atomic_write
+from edgetune.insight.explain import Judge, insight_of
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import Event, note_event, note_objectives
-from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
+from edgetune.latency.roofline import roofline
+from edgetune.pipeline.library import DATA, TRAINING, Entry, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import meta_features
+from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.task import Task
+from edgetune.report.explanation import Insight
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.narrowing import Change
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
+from edgetune.search.trial import Trial
 from edgetune.search.warm_start import WarmStart
 
 PAST = "past"
@@ -48,6 +57,29 @@ def begin(study: Study, task: Task, entries: list[Entry], say: Say) -> None:
         say(f"warm start from {', '.join(entry.source for entry in entries)}")
 
 
+def take_supernet(study: Study, task: Task, plan: Plan, checkpoint: Path, say: Say) -> None:
+    """Takes over the supernet of an earlier study, where its training was the same in everything that decides weights.
+
+    The board, the limits and the strategy decide none of them. A supernet that was half trained goes on from there.
+    """
+    config = task.config
+    decides = {
+        "data": task.dataset.content_hash,
+        "space": task.space.name,
+        "supernet": asdict(plan.supernet),
+        "teacher": config.teacher or {"from": config.init_teacher, "recipe": asdict(plan.teacher)},
+        "config": config.model_dump(include={"distillation", "augmentation", "seed"}),
+    }
+    training = sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+    study.set_note(TRAINING, training)
+    for entry in (Entry(**given) for given in study.note(PAST, [])):
+        earlier = Path(entry.run) / checkpoint.name
+        if entry.training == training and earlier.is_file() and not checkpoint.exists():
+            with atomic_write(checkpoint) as aside:
+                shutil.copyfile(earlier, aside)
+            say(f"the supernet is that of {entry.source}")
+
+
 def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
     """The configured strategy, with what is wrapped around it."""
     learning, strategy = task.config.learning, task.new_strategy()
@@ -68,6 +100,16 @@ def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
 def sensitivity_of(study: Study, task: Task, say: Say) -> Sensitivity:
     learning = task.config.learning
     return Sensitivity(study, task.problem, warn_failed=learning.warn_failed, stop_flat=learning.stop_flat, say=say)
+
+
+def insight_into(task: Task, trials: Sequence[Trial], chosen: Sequence[Trial], judge: Judge) -> Insight:
+    """Why the finalists are what they are, and how their kernels stand below the board's ceilings."""
+    found = insight_of(task.problem, trials, chosen, judge)
+    explanations = [
+        replace(explained, roofline=roofline(task.graph(trial.sample), task.predictor))
+        for explained, trial in zip(found.explanations, chosen, strict=True)
+    ]
+    return replace(found, explanations=tuple(explanations))
 
 
 def finish(run: Path, task: Task, say: Say) -> None:

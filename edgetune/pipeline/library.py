@@ -20,7 +20,8 @@ from edgetune.search.warm_start import Past, is_related
 FOLDER = "EDGETUNE_LIBRARY"
 """The environment variable that moves the library."""
 LISTENED_TO = 3  # earlier studies, the most alike first
-DATA = "data set"  # the study's note with its meta-features
+DATA, TRAINING = "data set", "supernet training"
+"""The study's notes with its data set's meta-features, and with what decided its supernet's weights."""
 
 
 def library_folder(named: str | None = None) -> Path:
@@ -33,7 +34,7 @@ def library_folder(named: str | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Entry:
-    """One finished study. `data` are its data set's meta-features, the teacher's accuracy among them."""
+    """One finished study. `data` are its data set's meta-features; `training` tells supernets' trainings apart."""
 
     source: str
     space: str
@@ -42,6 +43,8 @@ class Entry:
     samples: list[dict[str, Any]]
     figures: list[dict[str, float]]
     data: Mapping[str, float] = field(default_factory=dict)
+    run: str = ""
+    training: str = ""
 
     @property
     def past(self) -> Past:
@@ -61,7 +64,7 @@ def entry_of(run: Path) -> Entry:
     if not state.objectives:
         raise StudyError("its study does not say what it searched for", where=run, mend="name a newer run")
     with Study.open(path, read_only=True) as study:
-        settings, data = study.settings, study.note(DATA, {})
+        settings, data, training = study.settings, study.note(DATA, {}), study.note(TRAINING, "")
     usable = [trial for trial in state.trials if trial.values is not None]
     return Entry(
         source=run.resolve().name,
@@ -71,6 +74,8 @@ def entry_of(run: Path) -> Entry:
         samples=[dict(trial.sample.values) for trial in usable],
         figures=[dict(trial.values or {}) for trial in usable],
         data=data,
+        run=str(run.resolve()),
+        training=training,
     )
 
 
@@ -84,7 +89,7 @@ def remember(run: Path, library: Path) -> None:
 
 
 def related(problem: Problem, library: Path, data: Mapping[str, float]) -> list[Entry]:
-    """The entries that know this problem's space and objectives, the most alike data set first; damaged ones are not."""
+    """The entries that know this problem's space and objectives, the most alike data set first; no damaged ones."""
     entries = [entry for path in sorted(library.glob("*.json")) if (entry := _read(path)) is not None]
     fitting = [entry for entry in entries if is_related(entry.past, problem)]
     return sorted(fitting, key=lambda entry: distance(data, entry.data))[:LISTENED_TO]

@@ -15,8 +15,8 @@ LOOKED_AT = 2_000  # training pictures
 def meta_features(dataset: Dataset) -> dict[str, float]:
     """Plain numbers of about the same weight: sizes on a logarithm, pixel statistics on the scale 0 to 1.
 
-    Two landmarks say how hard it is: the training accuracy on the same pictures of the nearest class mean, and the share
-    of the variance that the ten largest principal components hold, both on pictures shrunk to 8 × 8.
+    Two landmarks say how hard it is, both on pictures shrunk to 8 × 8: the accuracy of the nearest class mean on the
+    pictures it was taken from, and the share of the variance that the ten largest principal components hold.
     """
     images, labels = dataset.train.images[:LOOKED_AT], dataset.train.labels[:LOOKED_AT]
     small = _shrunk(images)

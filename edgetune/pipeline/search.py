@@ -236,6 +236,7 @@ class SearchRun:
 
     def supernet(self, plan: Plan, outputs: np.ndarray) -> Supernet:
         supernet = self.task.new_supernet().to(self.device)
+        learning.take_supernet(self.study, self.task, plan, self.folder.supernet, self.reporter.say)
         self.task.train_supernet(
             supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
         )
@@ -380,7 +381,7 @@ class SearchRun:
         def judge(sample: Sample) -> Mapping[str, float]:
             return {"top1": self.task.judge(supernet.extract(self.task.architecture(sample)).to(self.device))}
 
-        return insight_of(self.task.problem, trials, chosen, judge)
+        return learning.insight_into(self.task, trials, chosen, judge)
 
     def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
         """The summary, `front.json` and the report."""

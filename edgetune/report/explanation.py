@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from edgetune.latency.roofline import Roofline
 from edgetune.space.parameters import Value
 
 PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -71,6 +72,7 @@ class Explanation:
     flips: tuple[Flip, ...] = ()
     cheaper: Neighbour | None = None
     better: Neighbour | None = None
+    roofline: Roofline | None = None
 
 
 @dataclass(frozen=True, config=PLAIN)

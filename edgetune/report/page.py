@@ -18,6 +18,7 @@ from edgetune.report import plots, words
 from edgetune.report.diagram import draw
 from edgetune.report.explanation import Attribution
 from edgetune.report.parallel import parallel
+from edgetune.report.roofline_plot import roofline_plot
 from edgetune.report.summary import Conditions, Finalist, RunSummary
 
 TELLING = 6  # choices of a network that are shown for each objective
@@ -48,7 +49,10 @@ def render(summary: RunSummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {word.__name__: word for word in words.ALL} | {"telling": telling}
+    environment.filters |= {word.__name__: word for word in words.ALL} | {
+        "telling": telling,
+        "roofline_plot": roofline_plot,
+    }
     plotly, script = get_plotlyjs().replace("\r", ""), template_text("page.js")
     return environment.get_template("page.html").render(
         summary=summary,

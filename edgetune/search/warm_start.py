@@ -41,6 +41,17 @@ class Past:
     directions: Mapping[str, str] = field(default_factory=dict)
 
 
+class Recalled(Surrogate):
+    """A surrogate that takes its hyper-parameters from another one, fitted to the earlier study alone."""
+
+    def __init__(self, fitted: Surrogate) -> None:
+        super().__init__(fitted.encoding)
+        self._fitted = fitted.thetas_
+
+    def hyperparameters(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return self._fitted
+
+
 class Memory:
     """One earlier study, seen from this problem: its trials moved into this space, a surrogate of them."""
 
@@ -54,6 +65,8 @@ class Memory:
             t.name: np.array([t.minimized((trial.values or {})[t.name]) for trial in kept]) for t in self.targets
         }
         self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), figures)
+        self.figures = np.column_stack(list(figures.values()))
+        self.recalled = Recalled(self.surrogate)
         self.probes = _spread_over_front(problem, kept)
 
     def expected(self, rows: np.ndarray) -> np.ndarray:
@@ -127,33 +140,44 @@ class WarmStart(Wrapping):
         return float(np.clip((np.nan_to_num(min(taus)) - error) / FULL_TRUST, 0.0, 1.0))
 
     def _best_candidate(self, place: int, rng: np.random.Generator) -> Sample | None:
-        """What the earlier study, corrected by what came of this one's trials, expects to improve the front most."""
+        """What both studies together expect to improve the front most."""
         memory = self.memories[place]
-        best = [self.trials[i].sample for i in best_first(self.problem, self.trials)[:PARENTS]]
-        parents = np.vstack([self.encoding.rows(best), memory.rows[:PARENTS]])
+        rows_told = self.encoding.rows([trial.sample for trial in self.trials])
+        best = best_first(self.problem, self.trials)[:PARENTS]
+        parents = np.vstack([rows_told[best], memory.rows[:PARENTS]])
         rows = np.unique(np.vstack([memory.rows, self.encoding.children(parents, CHILDREN, rng)]), axis=0)
         samples = [self.encoding.sample(row) for row in rows]
         new = [i for i, sample in enumerate(samples) if self._is_new(sample)]
         if not new:
             return None
-        scenarios = self._scenarios(place, rows[new], [samples[i] for i in new])
-        gains = self._volume().expected_improvement(scenarios)
+        self._recall(place, rows_told)
+        gains = self._volume().expected_improvement(self._scenarios(memory, rows[new], [samples[i] for i in new]))
         return samples[new[int(np.argmax(gains))]] if gains.max() > 0 else None
 
-    def _scenarios(self, place: int, rows: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
-        """Possible figures, float (n, scenarios, targets): the earlier study's, fitted to this one's by a line."""
-        memory, noise = self.memories[place], standard_normal(SCENARIOS, len(self.problem.targets))
-        told = self.problem.points(self.trials)
-        expected = dict(zip([t.name for t in memory.targets], memory.expected(rows).T, strict=True))
+    def _recall(self, place: int, rows_told: np.ndarray) -> None:
+        """Conditions a surrogate on this study's trials and on the earlier one's, fitted to them by a line each."""
+        memory, told = self.memories[place], self.problem.points(self.trials)
+        figures = {}
+        for j, target in enumerate(memory.targets):
+            found = told[:, self.problem.targets.index(target)]
+            slope, shift = _line(self._seen[place][:, j], found)
+            figures[target.name] = np.append(slope * memory.figures[:, j] + shift, found)
+        rows = np.vstack([memory.rows, rows_told])
+        memory.recalled.fit(rows, np.zeros((len(rows), 0)), figures)
+
+    def _scenarios(self, memory: Memory, rows: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
+        """Possible figures, float (n, scenarios, targets); cheap ones are what they are."""
+        noise = standard_normal(SCENARIOS, len(self.problem.targets))
+        expected = memory.recalled.predict(rows, np.zeros((len(rows), 0)))
         columns = []
         for j, target in enumerate(self.problem.targets):
             if target.cheap:
                 known = [target.minimized(self.problem.cheap_values(sample)[target.name]) for sample in samples]
                 columns.append(np.repeat(np.array(known)[:, None], SCENARIOS, axis=1))
-                continue
-            seen = self._seen[place][:, memory.targets.index(target)]
-            slope, shift, spread = _line(seen, told[:, j])
-            columns.append((slope * expected[target.name] + shift)[:, None] + spread * noise[:, j])
+            else:
+                mean, deviation = expected[target.name]
+                warped = mean[:, None] + deviation[:, None] * noise[:, j]
+                columns.append(memory.recalled.warps_[target.name].backward(warped))
         return np.stack(columns, axis=2)
 
     def _volume(self) -> Volume:
@@ -223,9 +247,8 @@ def _spread_over_front(problem: Problem, trials: Sequence[Trial]) -> list[Sample
     return list(order)
 
 
-def _line(expected: np.ndarray, found: np.ndarray) -> tuple[float, float, float]:
-    """Slope (never negative), shift and the standard deviation of what is left."""
+def _line(expected: np.ndarray, found: np.ndarray) -> tuple[float, float]:
+    """Slope (never negative) and shift that lead from one to the other."""
     spread = expected.std()
     slope = max(0.0, float(np.cov(expected, found, bias=True)[0, 1] / spread**2)) if spread > 1e-12 else 0.0
-    shift = float(found.mean() - slope * expected.mean())
-    return slope, shift, float((found - slope * expected - shift).std())
+    return slope, float(found.mean() - slope * expected.mean())

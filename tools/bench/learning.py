@@ -111,7 +111,7 @@ def run(task: Task, strategy: Strategy, trials: int, goal: float | None = None) 
         trial = Trial(len(done), samples[0], figures, task.problem.state(figures), seed=0)
         strategy.tell([trial])
         done.append(trial)
-        if goal is not None and task.regret(done) <= goal:
+        if goal is not None and trial.state == "done" and task.regret(done) <= goal:
             break
     return done
 

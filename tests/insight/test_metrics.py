@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import socket
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from edgetune.errors import ConfigError
+from edgetune.insight.metrics import serve_metrics
+from edgetune.insight.sensitivity import Sensitivity
+from edgetune.insight.state import RunState
+from edgetune.search.nsga2 import NSGA2
+from edgetune.search.run import run_search
+from edgetune.search.study import Study
+
+from .conftest import PROBLEM, judge
+
+
+def scraped(port: int) -> dict[tuple[str, ...], float]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
+
+
+def test_what_is_scraped_is_the_study_as_it_stands(study: Study) -> None:
+    Sensitivity(study, PROBLEM).update()
+    with serve_metrics(study.path, 0) as port:
+        found = scraped(port)
+        state = RunState.read(study.path)
+        assert found["edgetune_trials", "done"] == 40
+        assert found["edgetune_trials_planned",] == 60
+        assert found["edgetune_front_size",] == len(state.front)
+        assert found["edgetune_hypervolume",] == pytest.approx(state.hypervolume[-1])
+        assert found["edgetune_importance", "act", "latency_ms", "variance"] < 0.05
+        run_search(study, NSGA2(PROBLEM), judge, trials=45)
+        assert scraped(port)["edgetune_trials", "done"] == 45
+
+
+def test_it_listens_on_one_loopback_address_alone(study: Study) -> None:
+    """A server on all addresses would answer on 127.0.0.2 too."""
+    with serve_metrics(study.path, 0) as port:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", port), timeout=2)
+
+
+def test_a_taken_port_is_refused(study: Study) -> None:
+    taken = serve_metrics(study.path, 0)
+    with taken as port, pytest.raises(ConfigError, match=str(port)), serve_metrics(study.path, port):
+        pass

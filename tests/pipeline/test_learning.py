@@ -1,0 +1,87 @@
+"""A second search on the same data: warm from the first, its supernet taken over, events replayed on resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgetune.config import Learning
+from edgetune.insight.state import RunState
+from edgetune.pipeline.learning import PAST
+from edgetune.pipeline.library import FOLDER
+from edgetune.search.study import Study
+
+from .conftest import CONFIG, edgetune
+
+LEARNING = """
+[learning]
+adapt = true
+stop_flat = 200
+"""
+
+
+@pytest.fixture(scope="module")
+def second_run(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> tuple[Path, str]:
+    """For another board, from the first one's trials; and what it said."""
+    folder = tmp_path_factory.mktemp("second")
+    config = folder / "search.toml"
+    config.write_text(CONFIG.replace("trials = 24", "trials = 46").replace("finalists = 3", "finalists = 2") + LEARNING)
+    arguments = ["--config", config, "--device", "rpi5", "--warm-start", finished_run, "--library", folder / "library"]
+    return folder / "run", edgetune("search", *arguments, "--out", folder / "run").stderr
+
+
+def test_the_supernet_is_not_trained_again(second_run: tuple[Path, str], finished_run: Path) -> None:
+    run, said = second_run
+    assert f"warm start from {finished_run.name}" in said and f"the supernet is that of {finished_run.name}" in said
+    seconds = [RunState.read(folder / "study.db").seconds["supernet"] for folder in (run, finished_run)]
+    assert seconds[0] < 0.5 * seconds[1]
+
+
+def test_the_first_proposals_come_from_the_earlier_front(second_run: tuple[Path, str], finished_run: Path) -> None:
+    trials = RunState.read(second_run[0] / "study.db").trials
+    earlier = {trial.sample for trial in RunState.read(finished_run / "study.db").trials}
+    assert trials[0].sample in earlier
+
+
+def test_the_report_says_what_was_learnt(second_run: tuple[Path, str]) -> None:
+    run, _ = second_run
+    summary = json.loads((run / "summary.json").read_text())
+    insight = summary["insight"]
+    assert set(insight["importance"]) == {"ped_anova", "variance", "local"}
+    explained = insight["explanations"][0]
+    assert explained["flips"][0]["judged_top1"] is not None and explained["flips"][0]["latency_ms"] is not None
+    assert explained["roofline"]["points"]
+    assert insight["events"] and all(event["reason"] for event in insight["events"])
+    assert "What matters" in (run / "report.html").read_text()
+
+
+def test_a_finished_run_joins_the_library(second_run: tuple[Path, str]) -> None:
+    (kept,) = (second_run[0].parent / "library").glob("*.json")
+    entry = json.loads(kept.read_text())
+    assert entry["device"] == "rpi5" and len(entry["samples"]) == 46 and entry["training"]
+
+
+def test_a_resumed_search_decides_the_same(second_run: tuple[Path, str], tmp_path: Path) -> None:
+    """As if it had been killed after 42 trials, just after the first change."""
+    run = tmp_path / "run"
+    shutil.copytree(second_run[0], run)
+    with Study.open(run / "study.db") as study:
+        study._connection.execute("DELETE FROM trials WHERE number >= 42")
+    edgetune("search", "--resume", run)
+    whole, resumed = (RunState.read(folder / "study.db") for folder in (second_run[0], run))
+    assert [trial.sample for trial in resumed.trials] == [trial.sample for trial in whole.trials]
+    assert resumed.events == whole.events
+
+
+def test_nothing_is_learnt_from_unless_asked_for(finished_run: Path) -> None:
+    assert Learning() == Learning(adapt=False, warm_start="off", stop_flat=None)
+    with Study.open(finished_run / "study.db", read_only=True) as study:
+        assert study.note(PAST) == []
+
+
+def test_tests_keep_no_studies_in_the_users_library() -> None:
+    assert os.environ[FOLDER]

@@ -1,0 +1,115 @@
+"""Against a real HTTPS server on this machine, with a certificate made for the test."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from edgetune.errors import ConfigError, WebhookError
+from edgetune.report import webhook
+from edgetune.report.webhook import SECRET, check_webhook, post
+
+
+@dataclass
+class Receiver:
+    """Answers with the given codes in turn, then with 204, and keeps what it got."""
+
+    codes: list[int] = field(default_factory=list)
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    openssl = shutil.which("openssl")
+    assert openssl, "the tests of the webhook need openssl"
+    folder = tmp_path_factory.mktemp("tls")
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def receiver(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.got.append((dict(self.headers), body))
+            code = state.codes.pop(0) if state.codes else 204
+            self.send_response(code)
+            if code == 302:
+                self.send_header("Location", "http://example.org/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"https://localhost:{server.server_port}/hook"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    monkeypatch.setenv("no_proxy", "*")
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_receiver_can_check_who_sent_what_and_when(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "shared")
+    post(receiver.url, b'{"schema": 2}')
+    ((headers, body),) = receiver.got
+    assert body == b'{"schema": 2}' and headers["Content-Type"] == "application/json"
+    signed = headers["X-Edgetune-Timestamp"].encode() + b"." + body
+    assert headers["X-Edgetune-Signature"] == "sha256=" + hmac.new(b"shared", signed, hashlib.sha256).hexdigest()
+
+
+def test_without_a_secret_nothing_is_signed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET, raising=False)
+    post(receiver.url, b"{}")
+    assert "X-Edgetune-Signature" not in receiver.got[0][0]
+
+
+def test_a_server_that_is_down_is_tried_again_later_and_later(receiver: Receiver) -> None:
+    receiver.codes, waits = [503, 500], []
+    post(receiver.url, b"{}", wait=waits.append)
+    assert len(receiver.got) == 3 and waits == list(webhook.WAITS[:2])
+
+
+@pytest.mark.parametrize(("codes", "attempts"), [([404], 1), ([302], 1), ([500] * 9, len(webhook.WAITS) + 1)])
+def test_it_gives_up(receiver: Receiver, codes: list[int], attempts: int) -> None:
+    receiver.codes = list(codes)
+    with pytest.raises(WebhookError, match=str(codes[0])):
+        post(receiver.url, b"{}", wait=lambda seconds: None)
+    assert len(receiver.got) == attempts
+
+
+def test_a_certificate_of_a_stranger_is_refused(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(WebhookError, match="CERTIFICATE"):
+        post(receiver.url, b"{}", wait=lambda seconds: None)
+    assert not receiver.got
+
+
+@pytest.mark.parametrize("url", ["http://example.org/", "ftp://x/", "example.org", "https://", "https://me:pw@host/"])
+def test_what_could_leak_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        check_webhook(url)

@@ -1,0 +1,109 @@
+"""Nothing that matters is lost, what does not is frozen, and a resumed search repeats it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgetune.search.adaptive import EVERY, FIRST, AdaptiveSpace
+from edgetune.search.narrowing import Change, moved_into, narrowed, replay
+from edgetune.search.nsga2 import NSGA2
+from edgetune.search.objective import Objective
+from edgetune.search.problem import Problem
+from edgetune.search.run import run_search
+from edgetune.search.study import Study
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Choice, Condition, Sample, Space
+
+MATTER = ("m0", "m1")
+SPACE = Space("toy", tuple(Choice(label, tuple(range(5))) for label in (*MATTER, *(f"idle{i}" for i in range(8)))))
+PROBLEM = Problem(SPACE, (Objective("error"), Objective("cost")))
+CONDITIONAL = Space("tree", (Choice("depth", (1, 2, 3)), Choice("width", (8, 16, 32), (Condition("depth", (2, 3)),))))
+
+
+def evaluate(sample: Sample) -> dict[str, float]:
+    """The cost wants m0 small and the error large; m1 at 3 is best for both."""
+    m0, m1 = float(sample["m0"]), float(sample["m1"])
+    return {"error": 4 - m0 + (m1 - 3) ** 2, "cost": m0 + (m1 - 3) ** 2}
+
+
+def searched(path: Path, trials: int, **settings: object) -> AdaptiveSpace:
+    strategy = AdaptiveSpace(NSGA2(PROBLEM, seed=1), **settings)  # type: ignore[arg-type]
+    study = Study.open(path) if path.exists() else Study.create(path, {})
+    with study:
+        run_search(study, strategy, evaluate, trials=trials, seed=1)
+    return strategy
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> AdaptiveSpace:
+    return searched(tmp_path_factory.mktemp("adapted") / "study.db", 120)
+
+
+def test_what_does_nothing_is_frozen_and_what_trades_off_is_not(adapted: AdaptiveSpace) -> None:
+    space = narrowed(SPACE, adapted.allowed)
+    frozen = {parameter.label for parameter in space.parameters if parameter.count == 1}
+    assert len(frozen & {f"idle{i}" for i in range(8)}) >= 6
+    assert space.by_label["m0"] == SPACE.by_label["m0"]
+    assert 3 in space.by_label["m1"].options  # type: ignore[union-attr]
+
+
+def test_options_that_cannot_win_are_dropped_with_a_reason(adapted: AdaptiveSpace) -> None:
+    assert len(adapted.allowed["m1"]) < 5
+    for change in adapted.changes:
+        assert change.reason and change.trials >= FIRST and change.trials % EVERY == 0
+
+
+def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
+    assert replay(adapted.changes) == adapted.allowed
+
+
+def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
+    """Some later trials lie outside of the narrowed space."""
+    space = narrowed(SPACE, adapted.allowed)
+    inside = [all(space.by_label[k].holds(v) for k, v in t.sample.values.items()) for t in adapted.trials[100:]]
+    assert 0 < inside.count(False) < 15
+
+
+@pytest.mark.parametrize("stop_after", [30, 75])
+def test_a_resumed_search_repeats_every_change_and_every_trial(
+    tmp_path: Path, adapted: AdaptiveSpace, stop_after: int
+) -> None:
+    searched(tmp_path / "study.db", stop_after)
+    resumed = searched(tmp_path / "study.db", 120)
+    assert [trial.sample for trial in resumed.trials] == [trial.sample for trial in adapted.trials]
+    assert resumed.changes == adapted.changes
+
+
+def test_a_pool_is_widened_to_where_the_front_goes_but_not_beyond_the_space(tmp_path: Path) -> None:
+    pools = {"m0": (2, 3), "m1": (0, 1)}
+    strategy = searched(tmp_path / "study.db", 140, pools=pools)
+    widened = [change for change in strategy.changes if change.action == "widen"]
+    assert {change.label for change in widened} == {"m0", "m1"}
+    assert 3 in strategy.pools["m1"]
+    for label, pool in strategy.pools.items():
+        assert set(pools[label]) <= set(pool) <= set(range(5))
+
+
+def test_an_option_is_thawed_when_the_front_has_it() -> None:
+    strategy = AdaptiveSpace(NSGA2(PROBLEM))
+    strategy.allowed = {"m1": (0, 1)}
+    rng = np.random.default_rng(0)
+    samples = [SPACE.draw(rng) for _ in range(FIRST)]
+    strategy.tell([Trial(i, sample, evaluate(sample), "done", seed=0) for i, sample in enumerate(samples)])
+    thawed = [change for change in strategy.changes if change.label == "m1"]
+    assert thawed and 3 in thawed[0].options and thawed[0].action == "thaw"
+
+
+def test_samples_move_to_the_nearest_option() -> None:
+    space = narrowed(CONDITIONAL, {"depth": (1, 2), "width": (8, 32)})
+    rng = np.random.default_rng(0)
+    assert moved_into(space, Sample({"depth": 3, "width": 16}), rng) == Sample({"depth": 2, "width": 8})
+    assert moved_into(space, Sample({"depth": 1}), rng) == Sample({"depth": 1})
+
+
+def test_later_changes_of_a_label_take_the_place_of_earlier_ones() -> None:
+    drop, thaw = Change(40, "drop", "m1", (2, 3), ""), Change(60, "thaw", "m1", (2, 3, 4), "")
+    assert replay([drop, thaw]) == {"m1": (2, 3, 4)}
