@@ -107,6 +107,7 @@ class SearchConfig(Section):
     finalists: PositiveInt = 7
     budget: Duration | None = None
     formats: Formats | None = None
+    agent: str | None = None
     limits: Limits = Limits()
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()

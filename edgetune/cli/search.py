@@ -50,6 +50,12 @@ def search(
             rich_help_panel=FILES,
         ),
     ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help="Clock the finalists on boards too, such as kitchen-pi; see `edgetune agents`.", rich_help_panel=FILES
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)] = None,
     out: Annotated[
@@ -95,6 +101,7 @@ def search(
         "finalists": finalists,
         "budget": budget,
         "formats": formats,
+        "agent": agent,
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
         "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
     }

@@ -46,6 +46,7 @@ from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.noted import Noted
+from edgetune.pipeline.measured import check_agents, measure_finalists
 from edgetune.pipeline.plan import Plan, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise
@@ -95,6 +96,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
     predictor = Predictor.load(config.device)
+    check_agents(config.agent)
     if config.teacher and config.init_teacher:
         raise ConfigError("either a teacher or one to start from", where="init_teacher", mend="leave one out")
     given = load_teacher(Path(config.teacher)) if config.teacher else None
@@ -179,6 +181,9 @@ class SearchRun:
             self.finalist(recipe, trial, supernet, teacher, outputs)
             for recipe, trial in zip(recipes, picked, strict=True)
         ]
+        if self.config.agent:
+            with self.stage("measuring"):
+                finalists = measure_finalists(finalists, self.config.agent, self.folder.path, self.reporter.say)
         with self.stage("report"):
             summary = self.write(teacher, trials, finalists, self.insight(trials, picked, supernet))
         learning.finish(self.folder.path, self.task, self.reporter.say)

@@ -120,9 +120,8 @@ def overhead(model: Path, times: int) -> None:
             warm = (timing.warmup_runs - 1) * timing.p50_ms + timing.cold_start_ms
             extra.append(1e3 * (wall - timing.seconds) - warm)
         extra.sort()
-        print(
-            f"job minus inferences: median {statistics.median(extra):.0f} ms, {extra[0]:.0f} to {extra[-1]:.0f}, {times} jobs"
-        )
+        middle = statistics.median(extra)
+        print(f"job minus inferences: median {middle:.0f} ms, {extra[0]:.0f} to {extra[-1]:.0f}, {times} jobs")
         print(f"resident after {times} jobs: {resident(pid):.1f} MB")
 
 

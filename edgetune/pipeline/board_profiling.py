@@ -1,0 +1,179 @@
+"""A board's profile from networks that its agents clock: chosen by what they would teach, kept as they come, fitted."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgetune.agent.client import Client
+from edgetune.agent.measure import Request
+from edgetune.agent.measurement import Measurement
+from edgetune.agent.pool import measure_on
+from edgetune.agent.registry import Agent
+from edgetune.agent.timing import Protocol
+from edgetune.agent.wire import BoardBody
+from edgetune.device.profile import Profile, load_profile
+from edgetune.errors import AgentError
+from edgetune.files import atomic_write, cache_folder
+from edgetune.latency.calibrate import FEWEST, calibrate
+from edgetune.latency.design import informative_networks
+from edgetune.latency.features import graph_features, machine_of
+from edgetune.latency.fitted import Fitted
+from edgetune.latency.measurements import COLUMNS
+from edgetune.latency.population import population
+from edgetune.latency.reference import reference_graph
+from edgetune.latency.setting import Setting
+from edgetune.latency.to_onnx import to_onnx
+from edgetune.pipeline.profiling import POOL
+from edgetune.reporter import Reporter
+
+NETWORKS, SECONDS = 60, 840.0
+BATCH = 8  # between two looks at the time
+QUICK = Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0)
+EMULATED = "emulated timings say nothing about a board"
+
+
+def profile_board(
+    device: str,
+    agents: Sequence[Agent],
+    *,
+    out: Path | None = None,
+    networks: int = NETWORKS,
+    threads: int = 1,
+    seconds: float = SECONDS,
+    reporter: Reporter | None = None,
+) -> list[Fitted]:
+    """Clocks networks in onnxruntime on boards of one kind and calibrates their profile.
+
+    What was clocked is kept in the cache until the profile is written, so that a run that was stopped goes on.
+
+    Parameters
+    ----------
+    device
+        A board that has a data sheet.
+    out
+        Folder that the profile `device` is written to; default the user's own.
+    seconds
+        Clocking ends then, with what there is.
+
+    Raises
+    ------
+    AgentError
+        The board is emulated, of another architecture or without onnxruntime; or no agent is left.
+    DataError
+        Too few networks were clocked.
+    """
+    reporter = reporter or Reporter()
+    profile = load_profile(device)
+    version = _check_boards(profile, agents)
+    setting = Setting("onnxruntime", version, "fp32", threads, profile.cpu_mhz)
+    chosen = _chosen(profile, setting, networks)
+    with tempfile.TemporaryDirectory() as scratch:
+        journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
+        began = time.monotonic()
+        while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
+            _clock(agents, left[:BATCH], Request(protocol=QUICK, threads=threads), Path(scratch), journal, reporter)
+            reporter.progress("clocking networks", len(journal.found), networks)
+        measurements = Path(scratch) / "measurements.csv"
+        _write_measurements(measurements, setting, journal.found)
+        fitted = calibrate(device, measurements, out=out)
+    if disturbed := [name for name, found in journal.found.items() if found["marks"]]:
+        reporter.say(f"note: {len(disturbed)} of {len(journal.found)} networks were clocked while disturbed")
+    journal.path.unlink()
+    return fitted
+
+
+class Journal:
+    """What was clocked so far, by network: median in ms, clock in MHz, marks."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.found = {entry["network"]: entry for entry in map(_entry, lines) if entry}
+
+    def add(self, network: str, measurement: Measurement) -> None:
+        """
+        Raises
+        ------
+        AgentError
+            The measurement is emulated.
+        """
+        if measurement.kind != "measured":
+            raise AgentError(EMULATED, mend="profile a real one")
+        entry = {
+            "network": network,
+            "latency_ms": measurement.latency_ms,
+            "cpu_mhz": measurement.cpu_mhz,
+            "marks": measurement.marks,
+        }
+        if network not in self.found:
+            self.found[network] = entry
+            with self.path.open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+def _entry(line: str) -> dict[str, object] | None:
+    """A line of a journal; the last one may have been cut off."""
+    try:
+        entry: dict[str, object] = json.loads(line)
+    except ValueError:
+        return None
+    return entry
+
+
+def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:
+    """The version of onnxruntime that all boards have."""
+    bodies: dict[str, BoardBody] = {}
+    for agent in agents:
+        with Client(agent, patience=10) as client:
+            bodies[agent.name] = client.board()
+    for name, body in bodies.items():
+        if body.board.emulated:
+            raise AgentError(EMULATED, where=name, mend="profile a real one")
+        if not profile.target.triple.startswith(body.board.machine):
+            what = f"its processor is a {body.board.machine}, {profile.name}'s a {profile.target.triple.split('-')[0]}"
+            raise AgentError(what, where=name, mend="name the device that it is")
+    versions = {body.runtimes.get("onnxruntime", "") for body in bodies.values()}
+    if len(versions) > 1 or "" in versions:
+        raise AgentError("not one version of onnxruntime on all boards", mend="pip install onnxruntime on each")
+    return versions.pop()
+
+
+def _chosen(profile: Profile, setting: Setting, count: int) -> list[str]:
+    """The candidates that tell most about all of them, the most telling first."""
+    machine = machine_of(profile, setting)
+    features = np.array([graph_features(reference_graph(name), machine) for name in POOL])
+    return [POOL[i] for i in informative_networks(features, population(), max(count, FEWEST))]
+
+
+def _clock(
+    agents: Sequence[Agent], names: Sequence[str], request: Request, folder: Path, journal: Journal, reporter: Reporter
+) -> None:
+    paths = {folder / f"{name}.onnx": name for name in names}
+    for path, name in paths.items():
+        path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
+    results = measure_on(
+        agents, list(paths), request, on_result=lambda path, _, measurement: journal.add(paths[path], measurement)
+    )
+    for note in results.notes:
+        reporter.say(f"warning: {note}")
+    for failure in results.failures.values():
+        raise failure
+
+
+def _write_measurements(path: Path, setting: Setting, found: dict[str, dict[str, object]]) -> None:
+    clocks = [entry["cpu_mhz"] for entry in found.values() if isinstance(entry["cpu_mhz"], int)]
+    mhz = round(statistics.median(clocks)) if clocks else setting.cpu_mhz
+    with atomic_write(path) as aside, aside.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        own = (setting.runtime, setting.version, setting.precision, setting.threads, mhz)
+        rows.writerows([name, *own, round(float(str(entry["latency_ms"])), 6)] for name, entry in found.items())

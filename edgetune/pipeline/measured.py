@@ -1,0 +1,134 @@
+"""Finalists clocked on real boards: measured beside predicted, and the predictor calibrated anew."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol as TypingProtocol
+
+from edgetune.agent.client import Client
+from edgetune.agent.measure import Request
+from edgetune.agent.measurement import Measurement
+from edgetune.agent.pool import measure_on
+from edgetune.agent.registry import find_agent
+from edgetune.errors import DataError
+from edgetune.files import atomic_write
+from edgetune.latency.calibrate import calibrate
+from edgetune.latency.measurements import COLUMNS
+from edgetune.latency.prediction import Prediction
+from edgetune.report.summary import Finalist
+
+
+class Say(TypingProtocol):
+    """How a search tells something."""
+
+    def __call__(self, text: str) -> object: ...
+
+
+def check_agents(agents: str | None) -> None:
+    """Asks each agent for its board, before hours of work.
+
+    Raises
+    ------
+    AgentError
+        An agent that is not known, or cannot be reached.
+    """
+    for name in agents.split(",") if agents else ():
+        with Client(find_agent(name.strip()), patience=5) as client:
+            client.board()
+
+
+def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, say: Say) -> list[Finalist]:
+    """The finalists, each with what the boards measured beside what was predicted.
+
+    Parameters
+    ----------
+    agents
+        Names, separated by commas.
+    folder
+        The run's; `measured.csv` and, where there are enough of them, a profile calibrated on them go there.
+
+    Raises
+    ------
+    AgentError
+        An agent that is not known, or none that can be reached.
+    """
+    boards = [find_agent(name.strip()) for name in agents.split(",")]
+    paths = {finalist.name: folder / _onnx(finalist) for finalist in finalists}
+    predicted = finalists[0].latency
+    results = measure_on(boards, list(paths.values()), Request(threads=predicted.threads))
+    for note in results.notes:
+        say(f"warning: {note}")
+    found = {name: next(iter(results.measurements[p].values())) for name, p in paths.items() if results.measurements[p]}
+    for finalist in finalists:
+        if finalist.name in found:
+            for line in compare(finalist.latency, found[finalist.name]):
+                say(f"{finalist.name}: {line}")
+        else:
+            say(f"warning: {finalist.name} was not measured: {results.failures[paths[finalist.name]]}")
+    _recalibrate(predicted, {paths[name]: one for name, one in found.items()}, folder, say)
+    return [_with(finalist, found.get(finalist.name)) for finalist in finalists]
+
+
+def compare(predicted: Prediction, found: Measurement) -> list[str]:
+    """What a person should know of a prediction and a measurement of the same network."""
+    words = [f"measured {found}"]
+    if found.kind == "emulated":
+        return [*words, "an emulated time says nothing about the prediction"]
+    if predicted.runtime != found.job.runtime:
+        words.append(f"predicted {predicted.latency_ms:.3g} ms for {predicted.runtime}, another runtime")
+        return words
+    low, high = predicted.interval_ms
+    where = "within" if low <= found.latency_ms <= high else "MISSED: outside"
+    words.append(f"{where} the predicted {predicted.latency_ms:.3g} ms ({low:.3g} to {high:.3g} ms)")
+    return words
+
+
+def _onnx(finalist: Finalist) -> str:
+    path = next((artefact.path for artefact in finalist.artefacts if artefact.format == "onnx"), None)
+    if path is None:
+        raise DataError(f"{finalist.name} has no ONNX file to measure", mend="ask for --formats onnx")
+    return path
+
+
+def _with(finalist: Finalist, found: Measurement | None) -> Finalist:
+    if found is None:
+        return finalist
+    predicted, job = finalist.latency, found.job
+    measured = Prediction(
+        network=predicted.network,
+        latency_ms=found.latency_ms,
+        interval_ms=job.timing.median_interval_ms,
+        kind=found.kind,
+        device=predicted.device,
+        runtime=job.runtime,
+        runtime_version=job.runtime_version,
+        precision=job.precision,
+        threads=job.threads,
+        cpu_mhz=found.cpu_mhz or predicted.cpu_mhz,
+        warnings=tuple(f"measured while {mark}" for mark in found.marks),
+    )
+    return replace(finalist, latencies=(*finalist.latencies, measured))
+
+
+def _recalibrate(predicted: Prediction, found: dict[Path, Measurement], folder: Path, say: Say) -> None:
+    """Keeps the measurements as a table, and fits the board's model to them where they are of the board."""
+    table = folder / "measured.csv"
+    with atomic_write(table) as aside, aside.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for path, one in found.items():
+            job = one.job
+            own = (job.runtime, job.runtime_version, job.precision, job.threads, predicted.cpu_mhz)
+            rows.writerow([path, *own, round(one.latency_ms, 6)])
+    if any(one.kind != "measured" for one in found.values()):
+        say("emulated timings calibrate nothing")
+        return
+    try:
+        calibrate(predicted.device, table, out=folder / "device")
+    except DataError as error:
+        say(f"the predictor stays as it is: {error.what}")
+    else:
+        say(f"calibrated on them: edgetune predict MODEL --device {folder / 'device' / predicted.device}")
