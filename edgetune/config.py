@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -106,6 +106,11 @@ class SearchConfig(Section):
     trials: PositiveInt = 120
     finalists: PositiveInt = 7
     budget: Duration | None = None
+    engine: Literal["in-process", "processes", "ray"] = "in-process"
+    workers: PositiveInt | None = None
+    address: str | None = None
+    trial_time_limit: Duration | None = None
+    trial_memory_limit: Bytes | None = None
     formats: Formats | None = None
     agent: str | None = None
     limits: Limits = Limits()

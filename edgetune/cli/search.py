@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-LIMITS, TRAINING, FILES, LEARNING = "Hard limits", "How much work", "Files", "Learning and telling"
+LIMITS, TRAINING, FILES, LEARNING, WORKERS = "Hard limits", "How much work", "Files", "Learning and telling", "Workers"
 
 
 def search(
@@ -42,6 +42,24 @@ def search(
     ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Where trials are judged: in-process, processes, ray. [in-process]", rich_help_panel=WORKERS),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Trials at once. [a processor each]", rich_help_panel=WORKERS),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster: auto, HOST:6379. [one of this machine]", rich_help_panel=WORKERS),
+    ] = None,
+    trial_time_limit: Annotated[
+        str | None, typer.Option(help="A longer trial has failed, such as 5min.", rich_help_panel=WORKERS)
+    ] = None,
+    trial_memory_limit: Annotated[
+        str | None, typer.Option(help="A trial that takes more has failed, such as 4GB.", rich_help_panel=WORKERS)
     ] = None,
     formats: Annotated[
         str | None,
@@ -100,6 +118,11 @@ def search(
         "trials": trials,
         "finalists": finalists,
         "budget": budget,
+        "engine": engine,
+        "workers": workers,
+        "address": address,
+        "trial_time_limit": trial_time_limit,
+        "trial_memory_limit": trial_memory_limit,
         "formats": formats,
         "agent": agent,
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},

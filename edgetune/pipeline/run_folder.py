@@ -25,6 +25,11 @@ class RunFolder:
         return self.path / "supernet.pt"
 
     @property
+    def supernet_weights(self) -> Path:
+        """For workers that judge trials elsewhere."""
+        return self.path / "supernet.safetensors"
+
+    @property
     def front(self) -> Path:
         return self.path / "front.json"
 

@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from edgetune.pipeline import learning
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
+from edgetune.pipeline.judging import Judge, check_engine, engine_of
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.measured import check_agents, measure_finalists
@@ -96,6 +97,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
     predictor = Predictor.load(config.device)
+    check_engine(config)
     check_agents(config.agent)
     if config.teacher and config.init_teacher:
         raise ConfigError("either a teacher or one to start from", where="init_teacher", mend="leave one out")
@@ -251,28 +253,25 @@ class SearchRun:
         """Judges networks of the supernet in the order that the strategy asks for them."""
         from edgetune.search.nni_strategy import search_with_nni  # NNI takes seconds to import
 
-        def cut_out(sample: Sample) -> Network:
-            return supernet.extract(self.task.architecture(sample)).to(self.device)
-
-        def evaluate(network: Network) -> Mapping[str, float]:
-            return {"top1": self.task.judge(network)}
-
         def on_trial(trial: Trial) -> None:
             self.reporter.progress("search", trial.number + 1, plan.trials)
             sensitivity(trial)
 
         sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)
+        judge = Judge(self.task, supernet)
         self.reporter.progress("search", len(self.study), plan.trials)
-        return search_with_nni(
-            self.study,
-            learning.strategy_of(self.study, self.task, self.reporter.say),
-            evaluate,
-            build=cut_out,
-            trials=plan.trials,
-            seed=self.config.seed,
-            on_trial=on_trial,
-            stop=sensitivity.stop,
-        )
+        with engine_of(self.task, self.study, self.folder, supernet) or nullcontext() as engine:
+            return search_with_nni(
+                self.study,
+                learning.strategy_of(self.study, self.task, self.reporter.say),
+                engine or judge.evaluate,
+                build=judge.cut_out,
+                trials=plan.trials,
+                seed=self.config.seed,
+                batch=engine.workers if engine else 1,
+                on_trial=on_trial,
+                stop=sensitivity.stop,
+            )
 
     def finalist(
         self, recipe: Recipe, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray
