@@ -71,12 +71,12 @@ class Training(Section):
 class Distillation(Section):
     """How the teacher is listened to (Hinton 2015)."""
 
-    temperature: PositiveFloat = 2.0
-    teacher_weight: float = Field(default=0.7, ge=0, le=1)
+    temperature: PositiveFloat = 4.0
+    teacher_weight: float = Field(default=0.9, ge=0, le=1)
 
 
 class Augmentation(Section):
-    """Random shifts in pixels; whether pictures are mirrored at random."""
+    """Random shifts of the teacher's pictures, in pixels; whether all pictures are mirrored at random."""
 
     shift: NonNegativeInt = 1
     flip: bool = True
@@ -104,7 +104,7 @@ class SearchConfig(Section):
     strategy: str = "nsga2"
     seed: NonNegativeInt = 0
     trials: PositiveInt = 120
-    finalists: PositiveInt = 7
+    finalists: PositiveInt = 8
     budget: Duration | None = None
     engine: Literal["in-process", "processes", "ray"] = "in-process"
     workers: PositiveInt | None = None
@@ -118,8 +118,8 @@ class SearchConfig(Section):
     augmentation: Augmentation = Augmentation()
     learning: Learning = Learning()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
-    supernet_training: Training = Training(epochs=4, learning_rate=0.006)
-    finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
+    supernet_training: Training = Training(epochs=3, learning_rate=0.006)
+    finalist_training: Training = Training(epochs=3, learning_rate=0.008)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

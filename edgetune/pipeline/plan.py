@@ -8,7 +8,7 @@ from edgetune.config import SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
-LONGER = 5
+LONGER = 4
 """Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
 and is the one that is held against the teacher."""
 
@@ -49,18 +49,19 @@ class Costs:
 def plan_of(config: SearchConfig) -> Plan:
     """The whole work."""
 
-    def recipe(training: Training, shrunk: float = 0.0) -> Recipe:
+    def recipe(training: Training, *, shift: int = 0, shrunk: float = 0.0) -> Recipe:
+        """Students see the pictures that the teacher's outputs were computed for: consistent teaching (Beyer 2022)."""
         return Recipe(
             epochs=training.epochs,
             learning_rate=training.learning_rate,
             batch_size=training.batch_size,
-            shift=config.augmentation.shift,
+            shift=shift,
             flip=config.augmentation.flip,
             shrunk=shrunk,
         )
 
     return Plan(
-        teacher=recipe(config.teacher_training),
+        teacher=recipe(config.teacher_training, shift=config.augmentation.shift),
         supernet=recipe(config.supernet_training, shrunk=0.5),
         finalist=recipe(config.finalist_training),
         trials=config.trials,
