@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgetune.cli.output import print_json, print_table
+from edgetune.cli.output import print_json
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
+from edgetune.agent.registry import list_agents
 from edgetune.device.profile import list_profiles
 from edgetune.errors import MissingDependencyError
 from edgetune.export.linker import host_triple, link_command
@@ -37,7 +38,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Looks, installs nothing, takes well under a second."""
-    return [*_runtimes(), _litert(), *_linkers(), *_programs(), _userland(), _room(), _boards()]
+    return [*_runtimes(), _litert(), *_linkers(), *_programs(), _userland(), _room(), *_boards()]
 
 
 def _runtimes() -> Iterator[Finding]:
@@ -85,9 +86,9 @@ def _version_line(path: str) -> str:
 
 def _userland() -> Finding:
     part = "emulated rpi4"
-    built = [path for path in sorted(cache_folder().glob("pi-userland-*")) if path.is_dir()]
+    built = [path for path in cache_folder().glob("pi-userland-*") if path.is_dir()]
     if built:
-        return Finding(part, "ready", ", ".join(map(str, built)))
+        return Finding(part, "ready", str(max(built, key=lambda path: path.stat().st_mtime)))
     return Finding(part, "made on first use", "by verify --on emulated-rpi4, about 300 MB; needs apt and QEMU")
 
 
@@ -97,6 +98,11 @@ def _room() -> Finding:
     return Finding("cache", "ready", f"{folder}, {shutil.disk_usage(there).free / 1e9:.1f} GB free")
 
 
-def _boards() -> Finding:
+def _boards() -> Iterator[Finding]:
     names = list_profiles()
-    return Finding("boards", "ready", f"profiles of {len(names)}: {', '.join(names)}")
+    yield Finding("boards", "ready", f"profiles of {len(names)}: {', '.join(names)}")
+    agents = list_agents()
+    if agents:
+        yield Finding("agents", "ready", ", ".join(f"{agent.name} {agent.url}" for agent in agents))
+    else:
+        yield Finding("agents", "not there", "boards to measure on; edgetune agents add NAME https://ADDRESS:8765")
