@@ -21,6 +21,5 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
     if json:
         print_json([asdict(finding) for finding in findings])
         return
-    print_table(
-        "", ["part", "state", "detail"], [[finding.part, finding.state, finding.detail] for finding in findings]
-    )
+    for finding in findings:
+        print(f"{finding.part:<29} {finding.state:<18} {finding.detail}")
