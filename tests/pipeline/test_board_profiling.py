@@ -1,0 +1,97 @@
+"""A profile from an agent's measurements: this machine's own, over TLS."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgetune.agent.registry import Agent
+from edgetune.device.host import host_sheet, read_host
+from edgetune.errors import AgentError
+from edgetune.pipeline import board_profiling
+from edgetune.pipeline.board_profiling import Journal, profile_board
+from tests.agent.conftest import running
+from tests.agent.models import QUICK
+
+POOL = tuple(f"mobile-small-28-random-{i}" for i in range(6))
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data sheet of this machine, among the user's own."""
+    monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path / "devices"))
+    monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(board_profiling, "POOL", POOL)
+    monkeypatch.setattr(board_profiling, "QUICK", QUICK)
+    folder = tmp_path / "devices" / "desk"
+    folder.mkdir(parents=True)
+    sheet = host_sheet(read_host(), runtime="onnxruntime", threads=1, gmacs_per_s=30.0, stream_gb_per_s=10.0)
+    (folder / "profile.toml").write_text(sheet)
+    return folder
+
+
+def test_a_board_is_clocked_and_calibrated_and_a_stopped_run_goes_on(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path / "agent") as here:
+        monkeypatch.setattr(board_profiling, "BATCH", 2)
+        with pytest.raises(ZeroDivisionError):
+            profile_board("desk", [here.agent], networks=4, reporter=StopsAt(2))
+        (journal,) = (tmp_path / "cache" / "profiling").iterdir()
+        assert len(Journal(journal).found) == 2
+        with journal.open("a") as file:
+            file.write('{"network": "cut of')
+        (model,) = profile_board("desk", [here.agent], networks=4)
+    jobs = (tmp_path / "agent" / "audit.log").read_text().count('"event": "job",')
+    assert jobs == 4, "what was clocked is not clocked again"
+    assert not journal.exists()
+    assert (model.runtime, model.threads, model.measured.networks) == ("onnxruntime", 1, 4)
+    rows = (board / "measurements.csv").read_text().splitlines()
+    assert len(rows) == 5
+    assert (board / "model.json").is_file()
+
+
+class StopsAt(board_profiling.Reporter):
+    """As if Ctrl-C were pressed."""
+
+    def __init__(self, done: int) -> None:
+        self.done = done
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        if done >= self.done:
+            raise ZeroDivisionError
+
+
+def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path) -> None:
+    sheet = (board / "profile.toml").read_text()
+    other = "x86_64" if read_host().machine == "aarch64" else "aarch64"
+    (board / "profile.toml").write_text(sheet.replace(f"{read_host().machine}-", f"{other}-"))
+    with running(tmp_path / "agent") as here, pytest.raises(AgentError, match="its processor is a"):
+        profile_board("desk", [here.agent])
+
+
+def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(AgentError, match="emulated"):
+        journal.add("x", replace(model_measured, kind="emulated"))
+    assert not journal.found
+    assert not journal.path.exists()
+
+
+@pytest.fixture
+def model_measured(tmp_path: Path):
+    import onnx
+
+    from edgetune.agent.measure import measure
+    from tests.agent.models import QUICK_REQUEST, convolution
+
+    onnx.save(convolution(), tmp_path / "model.onnx")
+    return measure(tmp_path / "model.onnx", QUICK_REQUEST)
+
+
+def test_an_agent_that_is_not_there_is_told(board: Path) -> None:
+    nobody = Agent("nobody", "127.0.0.1", 1, "x", 64 * "0")
+    with pytest.raises(AgentError, match="cannot be reached"):
+        board_profiling.Client(nobody, patience=0.1).board()

@@ -1,0 +1,89 @@
+"""Finalists on boards: what is said of a prediction and a measurement, and what is kept."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from edgetune.agent.measure import measure
+from edgetune.agent.measurement import Measurement
+from edgetune.agent.registry import add_agent
+from edgetune.errors import AgentError
+from edgetune.latency.prediction import Prediction
+from edgetune.pipeline import measured
+from edgetune.pipeline.measured import check_agents, compare, measure_finalists
+from edgetune.report.summary import Artefact, Finalist
+from tests.agent.conftest import running
+from tests.agent.models import QUICK_REQUEST, convolution
+from tests.report.conftest import make_finalist, make_trial
+
+PREDICTED = Prediction("net", 1.0, (0.5, 2.0), "calibrated", "rpi4", "onnxruntime", "1.32.0", "fp32", 1, 1800)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
+    path = tmp_path_factory.mktemp("m") / "model.onnx"
+    onnx.save(convolution(), path)
+    return measure(path, QUICK_REQUEST)
+
+
+def with_latency(found: Measurement, ms: float) -> Measurement:
+    return replace(found, job=replace(found.job, timing=replace(found.job.timing, p50_ms=ms)))
+
+
+def test_an_interval_that_was_missed_is_said(found: Measurement) -> None:
+    assert "within the predicted 1 ms" in compare(PREDICTED, with_latency(found, 1.9))[1]
+    assert "MISSED" in compare(PREDICTED, with_latency(found, 2.1))[1]
+    assert "MISSED" in compare(PREDICTED, with_latency(found, 0.4))[1]
+
+
+def test_what_cannot_be_compared_is_not(found: Measurement) -> None:
+    other = compare(replace(PREDICTED, runtime="tflite"), with_latency(found, 9.0))
+    assert "another runtime" in other[1]
+    emulated = compare(PREDICTED, replace(with_latency(found, 9.0), kind="emulated"))
+    assert "says nothing" in emulated[1]
+    assert not any("MISSED" in line for line in other + emulated)
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EDGETUNE_AGENTS", str(tmp_path / "agents.json"))
+    monkeypatch.setattr(measured, "Request", lambda threads: replace(QUICK_REQUEST, threads=threads))
+    with running(tmp_path / "agent") as here:
+        add_agent(here.agent)
+        yield here
+
+
+def finalist(name: str, folder: Path, width: int) -> Finalist:
+    onnx.save(convolution(width, pixels=32), folder / f"{name}.onnx")
+    trial, sample = make_trial(0, np.random.default_rng(0))
+    made = make_finalist(name, trial, sample, measured=False)
+    artefact = Artefact(format="onnx", path=f"{name}.onnx", size_bytes=1, sha256=64 * "0")
+    return replace(made, latencies=(replace(PREDICTED, network=name, device="rpi4"),), artefacts=(artefact,))
+
+
+def test_finalists_get_what_a_real_agent_measured(agent, tmp_path: Path) -> None:
+    check_agents("here")
+    said: list[str] = []
+    finalists = [finalist(f"net-{width}", tmp_path, width) for width in (4, 8, 16)]
+    for before, after in zip(finalists, measure_finalists(finalists, "here", tmp_path, said.append), strict=True):
+        assert after.latency == before.latency
+        (one,) = after.latencies[1:]
+        assert (one.kind, one.runtime, one.threads) == ("measured", "onnxruntime", 1)
+        assert one.interval_ms[0] <= one.latency_ms <= one.interval_ms[1]
+    rows = list(csv.DictReader((tmp_path / "measured.csv").open()))
+    assert [Path(row["network"]).stem for row in rows] == [one.name for one in finalists]
+    assert sum("predicted 1 ms" in line for line in said) == 3
+    assert (tmp_path / "device" / "rpi4" / "model.json").is_file()
+    assert any("calibrated on them" in line for line in said)
+
+
+def test_an_agent_that_is_not_known_stops_a_search_before_it_begins(agent) -> None:
+    check_agents(None)
+    with pytest.raises(AgentError, match="did you mean here"):
+        check_agents("her")
