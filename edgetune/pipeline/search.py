@@ -38,7 +38,7 @@ from edgetune.files import atomic_write, cache_folder
 from edgetune.insight.explain import insight_of
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
-from edgetune.nets.network import Network, build_network
+from edgetune.nets.network import build_network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline import learning
 from edgetune.pipeline.artefacts import Distilled
@@ -302,13 +302,16 @@ class SearchRun:
             progress=self.reporter.progress,
         )
         save_weights(network, self.folder.weights(trial.number))
-        return self.tested(trial, network)
+        return self.distilled(trial)
 
-    def tested(self, trial: Trial, network: Network) -> Distilled:
+    def distilled(self, trial: Trial) -> Distilled:
+        """A network that was trained, from its weights: always the same bits, whenever it is exported."""
+        network = build_network(self.task.architecture(trial.sample), mean=self.dataset.mean, std=self.dataset.std)
+        load_weights(network, self.folder.weights(trial.number))
         return Distilled(
             name=self.folder.name_of(trial.number),
             trial=trial,
-            network=network.cpu(),
+            network=network,
             validation_top1=accuracy(network, self.dataset.validation),
             test_top1=accuracy(network, self.dataset.test),
         )
@@ -354,17 +357,13 @@ class SearchRun:
         if number not in trials:
             known = f"0 to {max(trials)}" if trials else "none yet"
             raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
-        plan, trial, weights = self.plan(), trials[number], self.folder.weights(number)
+        plan, trial = self.plan(), trials[number]
         teacher = self.teacher(plan)
-        if weights.is_file():
-            network = build_network(self.task.architecture(trial.sample), mean=self.dataset.mean, std=self.dataset.std)
-            load_weights(network, weights)
-            distilled = self.tested(trial, network)
-        else:
+        if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
-            distilled = self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs)
+            self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs)
             self.folder.training(number).unlink(missing_ok=True)
-        return self.bundle(distilled, teacher, formats)
+        return self.bundle(self.distilled(trial), teacher, formats)
 
     @property
     def provenance(self) -> dict[str, object]:
