@@ -17,22 +17,31 @@ import sysconfig
 import tempfile
 import threading
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeAlias
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError
 from edgetune.files import cache_folder, storage_errors
-from edgetune.reporter import Reporter
 
 REQUIREMENTS = Path(__file__).with_name("litert_requirements.txt")
 STAGE = "LiteRT's packages"
+NOTICE = "LiteRT's converter gets an environment of its own; this happens once and takes about 1 GB"
 INSTALL_LIMIT, CONVERT_LIMIT = 1800.0, 600.0  # seconds
 LEAVE_OUT = "or leave tflite out of --formats"
 RAISED = re.compile(r"[\w.]+(Error|Exception): ")
 """The line of a traceback that says what was raised; the converter logs much after it."""
 SMOKE_TEST = "import litert_torch, ai_edge_quantizer"
+
+
+Say: TypeAlias = Callable[[str], object]
+Progress: TypeAlias = Callable[[str, int, int], object]
+
+
+def _nothing(*_: object) -> None:
+    """Listens to nobody."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,13 @@ class LiteRT:
     def python(self) -> Path:
         return self.folder / "bin" / "python"
 
-    def make(self, reporter: Reporter) -> LiteRT:
+    def make(self, *, say: Say = _nothing, progress: Progress = _nothing) -> LiteRT:
         """Itself, made first if need be; of several processes that ask at once, one makes it.
+
+        Parameters
+        ----------
+        say, progress
+            Are told, if it is made now, that it is, and how many of how many packages of the stage have been fetched.
 
         Raises
         ------
@@ -69,18 +83,18 @@ class LiteRT:
             with self.folder.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not self.ready:
-                    reporter.say("LiteRT's converter gets an environment of its own; this happens once, about 1 GB")
-                    self._make(reporter)
+                    say(NOTICE)
+                    self._make(progress)
         return self
 
-    def _make(self, reporter: Reporter) -> None:
+    def _make(self, progress: Progress) -> None:
         aside = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
         try:
             venv.create(aside, with_pip=True, symlinks=True)
             (packages,) = aside.glob("lib/python*/site-packages")
             (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
             python = aside / "bin" / "python"
-            _install(python, reporter)
+            _install(python, progress)
             _call([python, "-c", SMOKE_TEST], limit=INSTALL_LIMIT)  # Python writes its .pyc files now
             aside.chmod(0o755)
             os.rename(aside, self.folder)
@@ -107,7 +121,7 @@ def _digest() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _install(python: Path, reporter: Reporter) -> None:
+def _install(python: Path, progress: Progress) -> None:
     """pip, with its lines as progress. The list is complete, so that pip need not resolve anything."""
     wanted = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
     command = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar=off"]
@@ -116,7 +130,7 @@ def _install(python: Path, reporter: Reporter) -> None:
     for line in _lines([*map(str, command)], limit=INSTALL_LIMIT):
         said.append(line)
         collected += line.startswith("Collecting ")
-        reporter.progress(STAGE, collected, len(wanted) + 1)
+        progress(STAGE, collected, len(wanted) + 1)
     if not any(line.startswith("Successfully installed") for line in said):
         if any("No space left" in line for line in said):
             raise StorageError("no room left for LiteRT's converter", where=cache_folder(), mend="free 1.5 GB")
@@ -125,7 +139,7 @@ def _install(python: Path, reporter: Reporter) -> None:
             f"pip could not fetch LiteRT's converter: {(errors or said or ['no output'])[0]}",
             mend=f"connect to a package index once, {LEAVE_OUT}",
         )
-    reporter.progress(STAGE, len(wanted) + 1, len(wanted) + 1)
+    progress(STAGE, len(wanted) + 1, len(wanted) + 1)
 
 
 def _lines(command: list[str], *, limit: float) -> Iterator[str]:

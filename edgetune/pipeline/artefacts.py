@@ -19,7 +19,7 @@ from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.onnx_file import export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
-from edgetune.export.tvm_library import SCHEDULES, compile_tvm, host_target, tvm_logits_of
+from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Reporter
@@ -80,6 +80,10 @@ class Workshop:
 
     def path(self, name: str) -> Path:
         return self.folder / name
+
+    def litert(self) -> LiteRT:
+        """The converter's environment, made if need be."""
+        return LiteRT.here().make(say=self.reporter.say, progress=self.reporter.progress)
 
 
 def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
@@ -143,7 +147,7 @@ def _tvm(shop: Workshop) -> Made:
     """For the board; its numbers are checked on the same module compiled for this host."""
     source, path, twin = shop.path("model.onnx"), shop.path("model.tvm.so"), shop.path("host.tvm.so")
     try:
-        compile_tvm(source, path, tvm_target=shop.task.predictor.profile.tvm_target)
+        schedules = compile_tvm(source, path, tvm_target=shop.task.predictor.profile.tvm_target)
         compile_tvm(source, twin, tvm_target=host_target())
     except MissingDependencyError as error:
         return cards.Omission(format="tvm", reason=str(error))
@@ -151,13 +155,13 @@ def _tvm(shop: Workshop) -> Made:
     check = shop.expected.check(tvm_logits_of(twin, shop.expected.pixels), where)
     check.agreement.require(path.name)
     return cards.Artefact(
-        format="tvm", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=SCHEDULES
+        format="tvm", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=schedules
     )
 
 
 def _tflite(shop: Workshop) -> Made:
     data, path = shop.task.dataset, shop.path("model.tflite")
-    litert = LiteRT.here().make(shop.reporter)
+    litert = shop.litert()
     export_tflite(shop.distilled.network, path, channels=data.channels, resolution=data.resolution, litert=litert)
     check = shop.expected.check_here(path)
     check.agreement.require(path.name)
@@ -167,7 +171,7 @@ def _tflite(shop: Workshop) -> Made:
 def _tflite_int8(shop: Workshop) -> Made:
     source, path = shop.path("model.tflite"), shop.path("model.int8.tflite")
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
-    quantize_tflite(source, path, calibration=calibration, litert=LiteRT.here().make(shop.reporter))
+    quantize_tflite(source, path, calibration=calibration, litert=shop.litert())
     known = shop.quantised.get("tflite-int8")
     if known is None:
         judges = first_of(shop.task.dataset.validation, INT8_JUDGED_ON)

@@ -9,7 +9,6 @@ import pytest
 
 from edgetune.errors import ExportError, MissingDependencyError
 from edgetune.export.litert_environment import REQUIREMENTS, LiteRT
-from edgetune.reporter import Reporter
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def test_without_a_package_index_there_is_one_error_and_nothing_half_made(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(MissingDependencyError, match="pip could not fetch") as error:
-        litert.make(Reporter())
+        litert.make()
     assert "package index" in str(error.value)
     assert "--formats" in str(error.value)
     assert not litert.ready

@@ -14,13 +14,12 @@ from edgetune.export.host import logits_of
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.verify import logits_on, python_here
-from edgetune.reporter import Reporter
 from tools.pi_userland import PiUserland
 
 
 @pytest.fixture(scope="module")
 def litert() -> LiteRT:
-    return LiteRT.here().make(Reporter())
+    return LiteRT.here().make()
 
 
 @pytest.fixture(scope="module")

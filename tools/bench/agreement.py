@@ -36,7 +36,6 @@ from edgetune.export.verify import logits_on, python_here
 from edgetune.files import cache_folder
 from edgetune.nets.network import Network, build_network
 from edgetune.pipeline.artefacts import pixels_of
-from edgetune.reporter import Reporter
 from edgetune.space.mobile import MOBILE_SPACES
 from tools.pi_userland import PiUserland
 
@@ -146,7 +145,7 @@ def artefacts(
         compile_tvm(model, twin, tvm_target=host_target())
         yield library, twin
     if "tflite" in formats:
-        lite, litert = folder / "model.tflite", LiteRT.here().make(Reporter())
+        lite, litert = folder / "model.tflite", LiteRT.here().make()
         export_tflite(network, lite, litert=litert, **shape)
         yield lite, lite
         if "int8" in formats:
