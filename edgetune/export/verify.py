@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-import edgetune
 from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement, compare_logits
 from edgetune.export.board import run_onnx, run_tflite, run_tvm
@@ -72,7 +72,7 @@ def verify_bundle(folder: Path, target: Target) -> Bundle:
         where=target.name,
         machine=target.machine,
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        edgetune=edgetune.__version__,
+        edgetune=version("edgetune"),
         files={file: bundle.card.files[file].sha256 for file in checks},
         left_out={
             artefact.file: f"made for another processor than {target.machine}"
