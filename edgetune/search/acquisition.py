@@ -1,15 +1,20 @@
 """How much a candidate is worth trying, from what is expected of it.
 
-Everything is measured by the dominated hypervolume, written as a mean over directions of the largest scalarised value
-(Golovin and Zhang 2020, "Random hypervolume scalarizations for provable multi-objective black box optimization"):
-one short rule for any number of objectives, one included.
+Everything is measured by the dominated hypervolume: exactly for one and two objectives, and otherwise as a mean over
+directions of the largest scalarised value (Golovin and Zhang 2020, "Random hypervolume scalarizations for provable
+multi-objective black box optimization").
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
+
+Shortfall: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""Bounds, float (bounds), to how far each candidate's figure is expected to lie below them, float (n, bounds)."""
 
 DIRECTIONS = 64
 SCENARIOS = 16
@@ -56,6 +61,49 @@ class Volume:
         """
         growth = np.maximum(self.values(scenarios) - self.best, 0.0)
         return np.asarray(growth.mean(axis=(1, 2)))
+
+
+def expected_hypervolume_improvement(
+    front: np.ndarray, reference: np.ndarray, shortfalls: Sequence[Shortfall]
+) -> np.ndarray:
+    """Exact for independent figures, float (n); expected improvement where there is one objective.
+
+    In two dimensions the area not yet dominated falls into strips between neighbours of the front, and in each the
+    expectation is a product (Emmerich 2011).
+
+    Parameters
+    ----------
+    front
+        Non-dominated points, float (k, objectives), smaller is better.
+    reference
+        Worst figures that count, float (objectives): one or two.
+    shortfalls
+        One for each objective.
+    """
+    front = front[(front < reference).all(axis=1)]
+    if len(reference) == 1:
+        return shortfalls[0](np.min(front, axis=0, initial=reference[0]))[:, 0]
+    front = front[np.argsort(front[:, 0])]
+    right = np.append(front[:, 0], reference[0])
+    top = np.append(reference[1], front[:, 1])
+    widths = np.diff(shortfalls[0](right), axis=1, prepend=0)
+    return np.asarray((widths * shortfalls[1](top)).sum(axis=1))
+
+
+def expected_improvement(scenarios: np.ndarray, best: float) -> np.ndarray:
+    """By how much possible figures, float (n, scenarios), lie below the best one on average, float (n)."""
+    return np.asarray(np.maximum(best - scenarios, 0.0).mean(axis=1))
+
+
+def confidence_bound(scenarios: np.ndarray, kappa: float) -> np.ndarray:
+    """How low a figure may be, `kappa` standard deviations below its mean, negated: larger is better, float (n)."""
+    return np.asarray(kappa * scenarios.std(axis=1) - scenarios.mean(axis=1))
+
+
+def tchebycheff(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Many objectives, float (…, objectives), as one, smaller is better: augmented Tchebycheff (Knowles 2006)."""
+    weighted = points * weights
+    return np.asarray(weighted.max(axis=-1) + 0.05 * weighted.sum(axis=-1))
 
 
 @lru_cache(maxsize=8)

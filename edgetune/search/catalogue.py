@@ -11,6 +11,7 @@ from edgetune.search.strategy import Strategy
 
 STRATEGIES = {
     "guided": ("edgetune.search.guided", "Guided"),
+    "bayesian": ("edgetune.search.bayesian", "Bayesian"),
     "nsga2": ("edgetune.search.nsga2", "NSGA2"),
     "regularized-evolution": ("edgetune.search.regularized_evolution", "RegularizedEvolution"),
     "grid": ("edgetune.search.grid", "GridSearch"),

@@ -47,6 +47,13 @@ class Encoding:
         places = rng.random((n, len(self.parameters)))
         return np.where(self.options > 0, np.floor(places * self.options), places)
 
+    def spread(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """A Latin hypercube, float (n, parameters), masked: values are used as evenly as `n` rows allow."""
+        columns = len(self.parameters)
+        order = np.array([rng.permutation(n) for _ in range(columns)]).reshape(columns, n).T
+        places = (order + rng.random((n, columns))) / max(n, 1)
+        return self.masked(np.where(self.options > 0, np.floor(places * self.options), places))
+
     def masked(self, filled: np.ndarray) -> np.ndarray:
         """The rows with -1 where the conditions do not hold."""
         rows = filled.copy()
@@ -103,6 +110,22 @@ class Encoding:
             blocks.append(block)
             owners += [i] * block.shape[1]
         return np.hstack(blocks), np.array(owners)
+
+    def option_columns(self) -> np.ndarray:
+        """For each column of :meth:`parameter_features`, the option that it stands for, int (columns); -1 for none.
+
+        Parameters that share their options share the numbers; a parameter whose options are its own has none.
+        """
+        starts, total = {}, 0
+        for members in self._alike:
+            if not self.ordinal[members[0]]:
+                starts.update(dict.fromkeys(members, total))
+                total += self.options[members[0]]
+        blocks = []
+        for i, options in enumerate(self.options):
+            size = options if options and not self.ordinal[i] else 1
+            blocks.append(starts[i] + np.arange(size) if i in starts else np.full(size, -1))
+        return np.concatenate(blocks).astype(int)
 
     def aggregate_features(self, rows: np.ndarray) -> np.ndarray:
         """How often each option occurs among the parameters that share their options, float (n, columns).

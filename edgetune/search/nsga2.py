@@ -20,16 +20,16 @@ class NSGA2(Strategy):
     Parameters
     ----------
     population
-        Survivors kept; as many samples are drawn at random first.
+        Survivors kept; the first so many samples are a Latin hypercube.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, population: int = 20) -> None:
-        super().__init__(problem, seed=seed)
+        super().__init__(problem, seed=seed, initial=population)
         self.population = population
         self.survivors: list[Trial] = []
 
     def _propose(self, rng: np.random.Generator) -> Sample:
-        if len(self.known) < self.population or len(self.survivors) < 2:
+        if len(self.survivors) < 2:
             return self.problem.space.draw(rng)
         return offspring(self.problem.space, self._winner(rng), self._winner(rng), rng)
 

@@ -8,15 +8,17 @@ from typing import Any, TypeAlias
 
 from edgetune.errors import ConfigError, nearest
 from edgetune.search.catalogue import make_strategy
+from edgetune.search.cheap import Cheap
 from edgetune.search.objective import Direction, Objective
 from edgetune.search.pareto import front
-from edgetune.search.problem import Cheap, Problem
+from edgetune.search.problem import Problem
 from edgetune.search.run import judged
 from edgetune.search.trial import Trial
 from edgetune.space.describe import space_of
 from edgetune.space.parameters import Sample, Value
 
 Function: TypeAlias = Callable[[dict[str, Value]], float]
+Functions: TypeAlias = Callable[[list[dict[str, Value]]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,21 @@ class CheapFunction:
 
     function: Function
     direction: Direction
+    many: Functions | None = None
 
 
 Given: TypeAlias = Direction | CheapFunction | Objective
 
 
-def cheap(function: Function, direction: Direction = "minimize") -> CheapFunction:
-    """An objective computed from a sample (a dict from label to value), so that its limit costs no trial."""
-    return CheapFunction(function, direction)
+def cheap(function: Function, direction: Direction = "minimize", *, many: Functions | None = None) -> CheapFunction:
+    """An objective computed from a sample (a dict from label to value), so that its limit costs no trial.
+
+    Parameters
+    ----------
+    many
+        The same for a list of samples, where that is quicker: `guided` asks for hundreds at a time.
+    """
+    return CheapFunction(function, direction, many)
 
 
 class Optimizer:
@@ -139,8 +148,25 @@ def _objectives(given: Mapping[str, Given], limits: Mapping[str, float]) -> tupl
     return tuple(objectives)
 
 
+@dataclass(frozen=True)
+class _Functions:
+    """The cheap functions as one, by objective name."""
+
+    functions: Mapping[str, CheapFunction]
+
+    def __call__(self, sample: Sample) -> dict[str, float]:
+        return self.many([sample])[0]
+
+    def many(self, samples: Sequence[Sample]) -> list[dict[str, float]]:
+        columns = {name: _asked(what, samples) for name, what in self.functions.items()}
+        return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(samples))]
+
+
+def _asked(what: CheapFunction, samples: Sequence[Sample]) -> Sequence[float]:
+    given = [dict(sample.values) for sample in samples]
+    return what.many(given) if what.many else [what.function(values) for values in given]
+
+
 def _cheap(given: Mapping[str, Given]) -> Cheap | None:
-    functions = {name: what.function for name, what in given.items() if isinstance(what, CheapFunction)}
-    if not functions:
-        return None
-    return lambda sample: {name: float(function(dict(sample.values))) for name, function in functions.items()}
+    functions = {name: what for name, what in given.items() if isinstance(what, CheapFunction)}
+    return _Functions(functions) if functions else None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from edgetune.errors import ConfigError
+from edgetune.search.cheap import Cheap, Figures, Remembered
 from edgetune.search.objective import Objective
 from edgetune.search.trial import Trial, TrialState
 from edgetune.space.parameters import Sample, Space
-
-Cheap = Callable[[Sample], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class Problem:
     objectives
         At least one of them optimised.
     cheap
-        Computes the objectives flagged cheap, without training: a pure function of the sample.
+        Computes the objectives flagged cheap, without training: a pure function of the sample. Where it has a method
+        `many` as well (:class:`edgetune.search.cheap.Batched`), candidates are asked for together.
 
     Raises
     ------
@@ -62,7 +62,15 @@ class Problem:
     @cached_property
     def cheap_values(self) -> Cheap:
         """:attr:`cheap`, remembering its last answers."""
-        return lru_cache(maxsize=1 << 16)(self.cheap) if self.cheap else lambda sample: {}
+        return self._remembered or (lambda sample: {})
+
+    def cheap_figures(self, samples: Sequence[Sample]) -> list[Figures]:
+        """:attr:`cheap_values` of each sample, asked for in one call."""
+        return self._remembered.many(samples) if self._remembered else [{} for _ in samples]
+
+    @cached_property
+    def _remembered(self) -> Remembered | None:
+        return Remembered(self.cheap) if self.cheap else None
 
     def cheap_violation(self, sample: Sample) -> float:
         """By how much the sample breaks limits that are known without a trial; 0 when it holds them."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgetune.search.encoding import Encoding
 from edgetune.search.feasibility import Nearest, find_feasible, infeasible_error
 from edgetune.search.problem import Problem
 from edgetune.search.trial import Trial
@@ -28,11 +29,16 @@ class Strategy(ABC):
         What is searched for.
     seed
         Of the strategy's random numbers.
+    initial
+        The first so many samples are a Latin hypercube, the same for every strategy with this seed.
     """
 
-    def __init__(self, problem: Problem, *, seed: int = 0) -> None:
+    def __init__(self, problem: Problem, *, seed: int = 0, initial: int = 0) -> None:
         self.problem = problem
         self.seed = seed
+        self.initial = initial
+        self.encoding = Encoding(problem.space)
+        self._design = self.encoding.spread(initial, np.random.default_rng(seed))
         self.known: set[str] = set()
         self.pending: dict[str, Sample] = {}
         self._met_feasible = False
@@ -72,6 +78,15 @@ class Strategy(ABC):
         """What a strategy that learns does with the trials."""
 
     def _next(self, rng: np.random.Generator) -> Sample | None:
+        if len(self.known) < self.initial:
+            planned = self.encoding.sample(self._design[len(self.known)])
+            if planned.hash not in self.known and self.problem.cheap_violation(planned) == 0:
+                self._met_feasible = True
+                return planned
+        return self._search(rng)
+
+    def _search(self, rng: np.random.Generator) -> Sample | None:
+        """The first proposal that is new and within the cheap limits; where none is, one bred on purpose."""
         nearest = Nearest(self.problem)
         for _ in range(PATIENCE):
             candidate = self._propose(rng)

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetune.search.encoding import INACTIVE, Encoding
-from edgetune.search.guided import spread
 from edgetune.space.mobile import MOBILE_SMALL
 from edgetune.space.parameters import Choice, Condition, Range, Space
 
@@ -73,7 +72,19 @@ def test_aggregates_count_the_options_of_active_parameters_alike() -> None:
 
 def test_the_first_design_uses_every_option_evenly() -> None:
     encoding = Encoding(MOBILE_SMALL.space)
-    rows = spread(encoding, 12, np.random.default_rng(0))
-    assert (rows != INACTIVE).all()
+    rows = encoding.spread(12, np.random.default_rng(0))
     for column, options in zip(rows.T, encoding.options, strict=True):
-        assert np.ptp(np.bincount(column.astype(int), minlength=options)) <= 1
+        used = np.bincount(column[column != INACTIVE].astype(int), minlength=options)
+        assert (column == INACTIVE).any() or np.ptp(used) <= 1
+
+
+def test_parameters_with_the_same_options_share_them() -> None:
+    texts, other = ("skip", "conv"), ("relu", "gelu")
+    encoding = Encoding(
+        Space(
+            "s", (Choice("a", texts), Choice("n", (1, 2)), Choice("b", texts), Choice("c", other), Choice("d", other))
+        )
+    )
+    columns, _ = encoding.parameter_features(encoding.draw(3, np.random.default_rng(0)))
+    assert encoding.option_columns().tolist() == [0, 1, -1, 0, 1, 2, 3, 2, 3]
+    assert columns.shape[1] == 9

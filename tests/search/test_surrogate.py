@@ -2,30 +2,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgetune.search.encoding import Encoding
-from edgetune.search.surrogate import SHIFTS, Surrogate, Warp, scheduled
+from edgetune.search.surrogate import Surrogate, scheduled
 from edgetune.space.parameters import Choice, Space
 
 SPACE = Space("edges", tuple(Choice(f"e{i}", ("none", "skip", "conv1", "conv3")) for i in range(5)))
 COST = np.array([0.0, 0.2, 1.0, 3.0])
 ENCODING = Encoding(SPACE)
-figures = st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=30)
-
-
-@given(figures, st.sampled_from(SHIFTS))
-def test_warps_are_monotone_and_undone(values: list[float], shift: float) -> None:
-    column = np.sort(np.array(values))
-    warp = Warp(column, shift)
-    assert (np.diff(warp.forward(column)) >= 0).all()
-    assert warp.backward(warp.forward(column)) == pytest.approx(np.minimum(column, warp.cap), rel=1e-6, abs=1e-6)
-
-
-def test_hopeless_figures_do_not_stretch_the_scale() -> None:
-    usual = np.array([5.0, 6.0, 7.0, 8.0, 9.0])
-    assert Warp(np.append(usual, 1e9), 1.0).cap < 50
 
 
 def learnt(n: int, rng: np.random.Generator) -> tuple[Surrogate, np.ndarray]:
@@ -64,6 +48,21 @@ def test_what_is_known_for_free_helps() -> None:
     surrogate.fit(rows[:30], macs[:30], {"error": accuracy["error"][:30]})
     mean, _ = surrogate.predict(rows[30:], macs[30:])["error"]
     assert np.corrcoef(mean, accuracy["error"][30:])[0, 1] > 0.9
+
+
+def test_a_figure_that_is_easily_learnt_helps_with_one_that_is_not() -> None:
+    rng = np.random.default_rng(0)
+    rows = ENCODING.masked(ENCODING.draw(300, rng))
+    latency = COST[rows.astype(int)] @ [1.0, 2.0, 0.5, 1.5, 1.0]
+    error = np.sin(latency) + 5
+
+    def unexplained(figures: dict[str, np.ndarray]) -> float:
+        surrogate = Surrogate(ENCODING)
+        surrogate.fit(rows[:60], np.zeros((60, 0)), {name: column[:60] for name, column in figures.items()})
+        mean, _ = surrogate.predict(rows[60:], np.zeros((240, 0)))["error"]
+        return float(np.mean((surrogate.warps_["error"].backward(mean) - error[60:]) ** 2))
+
+    assert unexplained({"error": error, "latency": latency}) < 0.5 * unexplained({"error": error})
 
 
 def test_failed_trials_count_as_hopeless() -> None:
