@@ -34,6 +34,16 @@ class Prior:
     def from_data_sheet(cls) -> Prior:
         return cls(PRIOR_MEAN, np.diag(PRIOR_SPREAD**-2.0))
 
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> Prior:
+        return cls(mean, np.linalg.inv(covariance).astype(np.float64))
+
+    def times(self, other: Prior) -> Prior:
+        """The product of both densities: what two independent sources say together."""
+        precision = self.precision + other.precision
+        mean = np.linalg.solve(precision, self.precision @ self.mean + other.precision @ other.mean)
+        return Prior(mean.astype(np.float64), precision)
+
 
 @dataclass(frozen=True)
 class Residual:

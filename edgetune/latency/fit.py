@@ -19,10 +19,9 @@ from edgetune.latency.setting import Setting
 from edgetune.latency.transfer import Known, transfer
 
 COVERAGE = 0.9
-CALIBRATING = 10
-"""Held-out predictions that an interval of a setting's own needs."""
-FEW_QUANTILE = 4.7
-"""Of settings with fewer: the quantile over the known boards, each new with six networks (tools/bench/latency.py)."""
+FEW_SCALE, FEW_WEIGHT = 2.2, 4
+"""Of settings with few networks: the scale of the standardised errors over the known boards, each new with six networks
+(tools/bench/latency.py), and how many networks of the setting's own that is worth."""
 ENOUGH = 12
 """Networks from which on a setting is fitted by itself; with fewer it leans on the settings already known."""
 FOLDS = 6
@@ -82,7 +81,7 @@ def fit_setting(data: Data, prior: Prior, known: Sequence[Known] = ()) -> Fitted
         if len(set(groups)) >= 3
     }
     scores = np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in held_out.values()])
-    quantile = conformal_quantile(scores) if len(scores) >= CALIBRATING else FEW_QUANTILE
+    quantile = conformal_quantile(scores) if len(data.names) >= ENOUGH else few_quantile(scores)
     ensemble = fitter(data.features, data.latency)
     s = data.setting
     return Fitted(
@@ -125,6 +124,18 @@ def conformal_quantile(scores: Array, coverage: float = COVERAGE) -> float:
     """The split-conformal quantile, with its correction for a finite sample (Vovk 2005; Lei 2018)."""
     level = min(1.0, np.ceil((len(scores) + 1) * coverage) / len(scores))
     return float(np.quantile(scores, level, method="higher"))
+
+
+def few_quantile(scores: Array, coverage: float = COVERAGE) -> float:
+    """Student's t at the scale that the known boards and the few held-out errors say together.
+
+    The posterior predictive of a normal with unknown variance under a scaled inverse χ² prior (Gelman 2013, 3.2).
+    """
+    from scipy.stats import t
+
+    degrees = FEW_WEIGHT + len(scores)
+    scale = np.sqrt((FEW_WEIGHT * FEW_SCALE**2 + (scores**2).sum()) / degrees)
+    return float(scale * t.ppf((1 + coverage) / 2, degrees))
 
 
 def errors(latency: Array, predicted: Array, spread: Array, quantile: float) -> Errors:

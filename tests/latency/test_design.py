@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgetune.latency.cost_model import Prior
 from edgetune.latency.design import choose, observe
 from edgetune.latency.suggest import suggest_networks
 
@@ -50,3 +51,9 @@ def test_suggested_networks_differ_in_kind() -> None:
     setting, names = suggest_networks("a-new-board", 6, runtime="ncnn")
     assert setting.runtime == "ncnn" and len(set(names)) == 6
     assert names[:3] == suggest_networks("a-new-board", 3, runtime="ncnn")[1]
+
+
+def test_two_sources_together_are_the_product_of_their_densities() -> None:
+    """Variances 1 and 4, means 0 and 5: the precision-weighted mean, 1, and variance 4/5."""
+    both = Prior.of(np.zeros(1), np.eye(1)).times(Prior.of(np.array([5.0]), 4 * np.eye(1)))
+    np.testing.assert_allclose([both.mean[0], 1 / both.precision[0, 0]], [1.0, 0.8])

@@ -1,6 +1,6 @@
 """How good the latency predictions are, beside simpler predictors on the same splits.
 
-    python tools/bench/latency.py [networks] [settings] [boards] [cells] [speed] [host] [--draws 5]
+    python tools/bench/latency.py [networks] [floor] [joint] [settings] [boards] [cells] [speed] [host] [--draws 5]
 
 `host` clocks this machine, which `edgetune profile` has to have seen. Everything else is computed from the profiles'
 measurements. What is held out is never seen by the model that predicts it, and the distribution over boards is learned
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,11 @@ from edgetune.device.profile import shipped_profiles
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
 from edgetune.latency.design import informative_networks
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.fit import FEW_QUANTILE, Data, as_known, conformal_quantile, cross_predict, gather, splits
+from edgetune.latency.fit import Data, as_known, conformal_quantile, cross_predict, few_quantile, gather, splits
 from edgetune.latency.known import FEWEST, MOST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population
-from edgetune.latency.transfer import Known, transfer
+from edgetune.latency.transfer import Known, deviation, transfer
 from tools.bench.host_latency import host
 from tools.bench.peers import Additive, boosted, one_hot_ridge
 
@@ -36,7 +37,7 @@ Boards = dict[str, list[Data]]
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("parts", nargs="*", default=["networks", "settings", "boards", "cells", "speed"])
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--draws", type=int, default=5)
     arguments = parser.parse_args()
     if arguments.parts == ["host"]:
@@ -66,6 +67,59 @@ def networks(boards: Boards, _: int) -> None:
         for name, groups in splits(data).items():
             peer, _spread = cross_predict(data.features, data.latency, groups, additive)  # type: ignore[arg-type]
             row(f"{data.setting.label}, a {name} out", data.latency, *ours[name], quantile, peer)
+
+
+def floor(boards: Boards, _: int) -> None:
+    """What the Pi 4's tables differ by between neighbouring versions of a runtime, a common factor removed.
+
+    Noise of two measurements and whatever the versions changed: a spread s between them means that each is known to
+    s/√2, and the mean absolute error of a model that knows the truth is √(2/π) of that.
+    """
+    print("Raspberry Pi 4, networks in two versions of a runtime: spread of the ratio, so MAPE of a perfect model")
+    groups = [d for d in boards["rpi4"] if 20 <= len(d.names) <= 100]
+    for a in groups:
+        for b in groups:
+            x, y = a.setting, b.setting
+            if x.version < y.version and (x.runtime, x.precision, x.cpu_mhz) == (y.runtime, y.precision, y.cpu_mhz):
+                other = dict(zip(b.names, b.latency, strict=True))
+                pairs = [(t, other[n]) for n, t in zip(a.names, a.latency, strict=True) if n in other]
+                ratios = np.array([np.log(first / second) for first, second in pairs])
+                spread = 100 * float(np.std(ratios, ddof=1))
+                perfect = spread / np.sqrt(np.pi)
+                print(f"{x.label} and {y.version} ({len(pairs)}): {spread:.1f} %, {perfect:.1f} %", flush=True)
+
+
+def joint(boards: Boards, draws: int) -> None:
+    """One model for small and large pictures on the Pi 4: 32-pixel cells and FBNet's networks with MLPerf's.
+
+    The posterior of the small networks' factors, widened by what settings differ by, is multiplied into the prior of
+    the large ones'. FBNet's figures are sums over a table of blocks: how well they fit says nothing about a predictor.
+    """
+    print(f"Raspberry Pi 4, a model of both 32-pixel networks and MLPerf's: {COLUMNS} | without the small ones")
+    prior = prior_without(boards, "rpi4")
+    small = next(d for d in boards["rpi4"] if any(name.startswith("|") for name in d.names))
+    kept = np.random.default_rng(0).permutation(len(small.names))[:MOST]
+    kept = np.union1d(kept, [i for i, name in enumerate(small.names) if name.startswith("fbnet")])
+    x, y = small.features[kept], small.latency[kept]
+    predicted, spread = cross_predict(x, y, [str(i % 6) for i in range(len(y))], alone(prior))
+    quantile = conformal_quantile(np.abs(np.log(predicted / y)) / spread)
+    is_cell = np.array([small.names[i].startswith("|") for i in kept])
+    folds = [str(i % 6) for i in range(int(is_cell.sum()))]
+    cells_alone = {
+        "cells": cross_predict(x[is_cell], y[is_cell], folds, alone(prior))[0],
+        "FBNet's sums": alone(prior)(x[is_cell], y[is_cell]).predict(x[~is_cell])[0],
+    }
+    for (what, peer), rows in zip(cells_alone.items(), (is_cell, ~is_cell), strict=True):
+        row(f"{what}, a sixth out | cells alone", y[rows], predicted[rows], spread[rows], quantile, peer)
+    fit = fit_cost_model(x, y, prior)
+    both = Prior.of(fit.log_factors, fit.covariance + deviation()).times(prior)
+    for data in boards["rpi4"]:
+        if (data.setting.runtime, data.setting.precision) == ("tflite", "fp32") and 20 <= len(data.names) <= 100:
+            for name, groups in splits(data).items():
+                ours = cross_predict(data.features, data.latency, groups, alone(both))
+                peer = cross_predict(data.features, data.latency, groups, alone(prior))[0]
+                quantile = conformal_quantile(np.abs(np.log(ours[0] / data.latency)) / ours[1])
+                row(f"{data.setting.label}, a {name} out", data.latency, *ours, quantile, peer)
 
 
 def alone(prior: Prior) -> Callable[[Array, Array], Ensemble]:
@@ -103,12 +157,19 @@ def few_row(name: str, data: Data, picks: Sequence[NDArray[np.int64]], known: Se
     parts = []
     for few in picks:
         rest = np.setdiff1d(np.arange(len(data.names)), few)
-        ensemble = transfer(data.features[few], data.latency[few], data.setting, known, prior)
-        peer = Additive(data.features[few], data.latency[few]).predict(data.features[rest])[0]
-        parts.append((data.latency[rest], *ensemble.predict(data.features[rest]), peer))
-    truth, predicted, spread, peer = (np.concatenate(column) for column in zip(*parts, strict=True))
-    row(name, truth, predicted, spread, FEW_QUANTILE, peer)
-    scores: Array = np.abs(np.log(predicted / truth)) / spread
+        x, y = data.features[few], data.latency[few]
+
+        def fitter(features: Array, latency: Array) -> Ensemble:
+            return transfer(features, latency, data.setting, known, prior)
+
+        held_out = cross_predict(x, y, [str(i) for i in range(len(few))], fitter)
+        quantile = few_quantile(np.abs(np.log(held_out[0] / y)) / held_out[1])
+        predicted, spread = fitter(x, y).predict(data.features[rest])
+        peer = Additive(x, y).predict(data.features[rest])[0]
+        parts.append((data.latency[rest], predicted, spread, spread * quantile, peer))
+    truth, predicted, spread, width, peer = (np.concatenate(column) for column in zip(*parts, strict=True))
+    row(name, truth, predicted, width, 1.0, peer)
+    scores: Array = np.log(predicted / truth) / spread
     return scores
 
 
@@ -124,7 +185,8 @@ def new_boards(boards: Boards, draws: int) -> None:
                 continue
             picks = [rng.permutation(len(data.names))[:6] for _ in range(draws)]
             scores.append(few_row(f"{board} {data.setting.label}", data, picks, known, prior))
-    print(f"the 90 % quantile of the standardised errors is {conformal_quantile(np.concatenate(scores)):.2f}")
+    middle = np.median(np.abs(np.concatenate(scores)))
+    print(f"the scale of the standardised errors, by their median under Student's t: {middle / 0.741:.2f}")
 
 
 def cells(boards: Boards, draws: int) -> None:
@@ -135,7 +197,10 @@ def cells(boards: Boards, draws: int) -> None:
     from edgetune.latency.reference.nasbench201 import parse_cell
 
     print(f"NAS-Bench-201 cells on the Pi 4, unseen: {COLUMNS} | one-hot ridge; boosting")
-    data = next(d for d in boards["rpi4"] if len(d.names) > 1000)
+    table = next(d for d in boards["rpi4"] if any(name.startswith("|") for name in d.names))
+    own = np.array([name.startswith("|") for name in table.names])
+    names = [name for name in table.names if name.startswith("|")]
+    data = replace(table, names=tuple(names), features=table.features[own], latency=table.latency[own])
     prior = prior_without(boards, "rpi4")
     pixel3 = [as_known("pixel3", d, prior) for d in boards["pixel3"]]
     one_hot = OneHotEncoder().fit_transform([parse_cell(name) for name in data.names]).toarray()
@@ -195,6 +260,8 @@ def figures(truth: Array, predicted: Array) -> Sequence[float]:
 
 PARTS: dict[str, Callable[[Boards, int], None]] = {
     "networks": networks,
+    "floor": floor,
+    "joint": joint,
     "settings": new_settings,
     "boards": new_boards,
     "cells": cells,
