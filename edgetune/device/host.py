@@ -78,7 +78,11 @@ def host_sheet(host: Host, *, runtime: str, threads: int, gmacs_per_s: float, st
         ("gb", [host.memory_gb]),
         ("stream_gb_per_s", round(stream_gb_per_s, 3)),
     )
-    target = (("triple", f"{host.machine}-linux-gnu"), ("cpu", host.cpu), ("features", []))
+    target: Sequence[tuple[str, object]] = (
+        ("triple", f"{host.machine}-linux-gnu"),
+        ("cpu", host.cpu),
+        ("features", []),
+    )
     sources = (
         ("soc", "the kernel: /proc/cpuinfo, /sys/devices/system/cpu"),
         ("arithmetic", "measured: a large 1×1 convolution in the default runtime; int8 was not and repeats fp32"),

@@ -154,6 +154,11 @@ def kernel_matrix(graph: Graph, machine: Machine) -> NDArray[np.float64]:
 
 def graph_features(graph: Graph, machine: Machine) -> NDArray[np.float64]:
     """Shape (features,): the sum over the kernels, and the network's own overhead."""
-    vector = kernel_matrix(graph, machine).sum(axis=0)
+    return summed(kernel_matrix(graph, machine), machine)
+
+
+def summed(matrix: NDArray[np.float64], machine: Machine) -> NDArray[np.float64]:
+    """The features of a network from those of its kernels, shape (kernels, features)."""
+    vector: NDArray[np.float64] = matrix.sum(axis=0)
     vector[INDEX["network"]] = 10 * machine.call_ms
     return vector

@@ -54,7 +54,7 @@ def points_of(kernels: Sequence[Kernel]) -> Array:
 def similarity(a: Array, b: Array) -> Array:
     """Prior covariance of two sets of points, shape (a, b)."""
     distance = np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0)
-    covariance: Array = sum(s**2 * np.exp(-distance / (2 * length**2)) for s, length in (SLOW, FAST))  # type: ignore[assignment]
+    covariance: Array = sum(s**2 * np.exp(-distance / (2 * length**2)) for s, length in (SLOW, FAST))
     return covariance
 
 
@@ -68,7 +68,8 @@ class KernelResidual:
     @classmethod
     def fit(cls, kernels: Sequence[Kernel], error: Array, noise: Array) -> KernelResidual:
         """`error` is the logarithm of clocked over modelled time, `noise` its spread, both of shape (kernels,)."""
-        anchors, coefficients = {}, {}
+        anchors: dict[str, Array] = {}
+        coefficients: dict[str, Array] = {}
         for kind in dict.fromkeys(kernel.kind for kernel in kernels):
             chosen = [i for i, kernel in enumerate(kernels) if kernel.kind == kind]
             points = points_of([kernels[i] for i in chosen])

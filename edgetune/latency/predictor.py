@@ -13,7 +13,7 @@ from edgetune.device.profile import Profile, load_profile
 from edgetune.errors import DeviceError, nearest
 from edgetune.latency.cost_model import CostModel
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
+from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of, summed
 from edgetune.latency.fitted import Fitted, read_fitted
 from edgetune.latency.graph import Graph
 from edgetune.latency.population import population
@@ -104,10 +104,11 @@ class Predictor:
 
     def predict(self, graph: Graph) -> Prediction:
         """With the cost of each kernel."""
-        (prediction,) = self.predict_many([graph])
+        matrix = kernel_matrix(graph, self.machine)
+        features = summed(matrix, self.machine)
+        (prediction,) = self._predictions([graph], features[None])
         total = prediction.latency_ms
-        costs = self.model.kernel_costs(kernel_matrix(graph, self.machine))
-        costs *= total / self.model.kernel_costs(graph_features(graph, self.machine))
+        costs = self.model.kernel_costs(matrix) * (total / self.model.kernel_costs(features))
         rows = [("runtime overhead", "overhead", (0, 0, 0), 0, total - float(costs.sum()))]
         rows += [(k.name, k.kind, k.output, k.macs, float(cost)) for k, cost in zip(graph.kernels, costs, strict=True)]
         return replace(prediction, kernels=tuple(KernelCost(*row, share=row[-1] / total) for row in rows))
@@ -116,7 +117,9 @@ class Predictor:
         """Without the kernels, for many networks at once."""
         if not graphs:
             return []
-        features = np.array([graph_features(graph, self.machine) for graph in graphs])
+        return self._predictions(graphs, np.array([graph_features(graph, self.machine) for graph in graphs]))
+
+    def _predictions(self, graphs: Sequence[Graph], features: Array) -> list[Prediction]:
         latency, low, high = self.intervals(features, np.array([self.distance(graph) for graph in graphs]))
         return [
             Prediction(

@@ -10,9 +10,11 @@ without the board in question.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,18 +228,30 @@ def cells(boards: Boards, draws: int) -> None:
 
 
 def speed(boards: Boards, _: int) -> None:
-    """Samples and ONNX files a second, one core."""
+    """Samples and ONNX files a second of processor time, one core."""
     from edgetune.latency.batch import BatchPredictor
+    from edgetune.latency.from_onnx import read_onnx
     from edgetune.latency.predictor import Predictor
+    from edgetune.latency.reference import reference_graph
+    from edgetune.latency.to_onnx import to_onnx
     from edgetune.space.mobile import MOBILE_SMALL
 
     rng = np.random.default_rng(0)
     batch = BatchPredictor(Predictor.load("rpi4"), MOBILE_SMALL, channels=1, resolution=28, classes=10)
     samples = [MOBILE_SMALL.space.draw(rng) for _ in range(4000)]
     batch.predict(samples[:2000])
-    start = time.perf_counter()
+    start = time.process_time()
     batch.predict(samples)
-    print(f"{len(samples) / (time.perf_counter() - start):.0f} Samples/s")
+    print(f"{len(samples) / (time.process_time() - start):.0f} Samples/s")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mobilenet.onnx"
+        path.write_bytes(to_onnx(reference_graph("mobilenet-v2-1.0-224")).SerializeToString())
+        start, predictor = time.process_time(), Predictor.load("rpi4")
+        for _ in range(100):
+            predictor.predict(read_onnx(path))
+        print(
+            f"{100 / (time.process_time() - start):.0f} ONNX files/s (MobileNet v2, {path.stat().st_size / 1e6:.0f} MB)"
+        )
 
 
 def row(name: str, truth: Array, predicted: Array, spread: Array, quantile: float, peer: Array) -> None:
