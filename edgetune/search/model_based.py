@@ -17,8 +17,8 @@ from edgetune.space.parameters import Sample
 
 PARENTS = 32
 CHILDREN = 384
-STRANGERS = 128  # at least; more while trials are few, where nothing has to be computed for them but the surrogate
-COVARIANCES = 300_000  # computed for strangers at most, for each proposal
+STRANGERS = 128, 4096  # fewest and most; few where a cheap function or a volume in many dimensions is to be computed
+COVARIANCES = 300_000  # of strangers with trials, about, for each proposal
 REFINED = 4  # the best candidates whose every neighbour is looked at too
 
 
@@ -75,6 +75,7 @@ class ModelBased(Strategy):
         usable = [i for i, trial in enumerate(self.trials) if trial.values is not None]
         order = best_first(self.problem, [self.trials[i] for i in usable])[:PARENTS]
         parents = self._rows[[usable[i] for i in order]]
-        strangers = STRANGERS if self.problem.cheap else max(STRANGERS, COVARIANCES // len(self.trials))
+        slow = self.problem.cheap is not None or len(self.problem.targets) > 2
+        strangers = STRANGERS[0] if slow else int(np.clip(COVARIANCES // len(self.trials), *STRANGERS))
         drawn = self.encoding.masked(self.encoding.draw(strangers, rng))
         return np.vstack([self.encoding.children(parents, CHILDREN, rng), drawn])
