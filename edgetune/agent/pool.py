@@ -182,6 +182,8 @@ def bad_units(results: Results) -> list[str]:
         for name, measurement in by_board.items():
             kinds[measurement.board.model][name] = measurement.latency_ms
         for alike in kinds.values():
+            if len(alike) == 1:
+                continue
             middle = statistics.median(alike.values())
             if len(alike) == 2 and max(alike.values()) > (1 + DISAGREES) * min(alike.values()):
                 one, other = sorted(alike)
