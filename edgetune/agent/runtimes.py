@@ -9,6 +9,7 @@ import ctypes
 import importlib.metadata
 import importlib.util
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -119,7 +120,10 @@ class Tvm(Runtime):
         if package is None or package.origin is None:
             raise MissingDependencyError("tvm is not installed", mend="run: pip install apache-tvm")
         ctypes.CDLL(str(Path(package.origin).parent / "lib" / "libtvm_runtime.so"), mode=ctypes.RTLD_GLOBAL)
-        machine: Any = tvm_ffi.load_module(os.fspath(model))["vm_load_executable"]()
+        with tempfile.TemporaryDirectory() as folder:
+            named = Path(folder) / "model.so"  # TVM goes by the suffix, an agent's files have none
+            named.symlink_to(model.resolve())
+            machine: Any = tvm_ffi.load_module(os.fspath(named))["vm_load_executable"]()
         machine["vm_initialization"](1, 0, 2)  # processor, its number, pooled memory
         picture = tvm_ffi.from_dlpack(aligned(made_up(input_shape, "float32")))
         main = machine["main"]

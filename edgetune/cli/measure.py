@@ -11,12 +11,12 @@ from edgetune.cli.output import print_json, print_table
 
 
 def measure(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files.", show_default=False)],
+    models: Annotated[list[Path], typer.Argument(help="ONNX files, or those of another runtime.", show_default=False)],
     agent: Annotated[
         str | None, typer.Option(help="Agents, such as kitchen-pi or pi-1,pi-2; see `edgetune agents`.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="host: this machine.")] = None,
-    runtime: Annotated[str, typer.Option(help="onnxruntime, tvm or litert.")] = "onnxruntime",
+    runtime: Annotated[str | None, typer.Option(help="onnxruntime, tvm or litert. [what the file is for]")] = None,
     threads: Annotated[int, typer.Option(min=1, max=64)] = 1,
     input_shape: Annotated[
         str | None, typer.Option(help="Such as 1x3x224x224, for TVM libraries, which do not say it.")
@@ -31,7 +31,9 @@ def measure(
     """
     from edgetune.agent.measure import Request
 
-    request = Request(runtime=_known(runtime), threads=threads, attempts=attempts, input_shape=_shape(input_shape))
+    request = Request(
+        runtime=_known(runtime, models[0]), threads=threads, attempts=attempts, input_shape=_shape(input_shape)
+    )
     found = (
         _on_host(models, request) if _is_host(agent, device) else _on_agents(models, (agent or "").split(","), request)
     )
@@ -47,10 +49,11 @@ def measure(
     _print_conditions(found)
 
 
-def _known(runtime: str) -> str:
-    from edgetune.agent.runtimes import find_runtime
+def _known(runtime: str | None, model: Path) -> str:
+    from edgetune.agent.runtimes import RUNTIMES, find_runtime
 
-    return find_runtime(runtime).name
+    fitting = (name for name, one in RUNTIMES.items() if one.suffix == model.suffix)
+    return find_runtime(runtime or next(fitting, "onnxruntime")).name
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:
