@@ -22,10 +22,11 @@ from edgetune.space.parameters import Choice, Parameter, Sample, Value
 
 FIRST, EVERY = 40, 20  # trials before the first change, and between looks at the trials
 EXPLORE = 0.1  # share of the proposals that ignore the changes
-USELESS = 0.25  # a parameter is useless below this part of an average share in the variation of every objective,
+USELESS = 0.2  # a parameter is useless below this part of an average share in the variation of every objective
+PATIENCE = 2  # looks in a row,
 THAWED = 2.0  # and comes back above so many times that
 TRIED = 4  # trials of an option before it can be dropped
-OPTIMISM = 1.5  # standard deviations by which an option may be better than it looks
+OPTIMISM = 2.5  # standard deviations by which an option may be better than it looks
 TRIES = 64  # mutants, before the inner strategy's own proposal is taken
 
 
@@ -60,6 +61,7 @@ class AdaptiveSpace(Wrapping):
         self.allowed: dict[str, tuple[Value, ...]] = dict(pools or {})
         self.pools = dict(pools or {})
         self.changes: list[Change] = []
+        self._idle: Counter[str] = Counter()
         self.trials: list[Trial] = []
 
     def _learn(self, trials: Sequence[Trial]) -> None:
@@ -116,7 +118,8 @@ class AdaptiveSpace(Wrapping):
     def _freeze_or_thaw(self, parameter: Parameter, share: float, members: Sequence[Trial]) -> None:
         label, threshold = parameter.label, self._threshold
         frozen = len(self.allowed.get(label, ())) == 1
-        if not frozen and share < threshold:
+        idle = self._idle[label] = self._idle[label] + 1 if share < threshold else 0
+        if not frozen and idle >= PATIENCE:
             values = Counter(trial.sample[label] for trial in members if label in trial.sample.values)
             if values:
                 reason = f"its share in the variation is {share:.2%} at most, less than {threshold:.2%}"

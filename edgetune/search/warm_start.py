@@ -46,14 +46,18 @@ class Recalled(Surrogate):
 
     def __init__(self, fitted: Surrogate) -> None:
         super().__init__(fitted.encoding)
-        self._fitted = fitted.thetas_
+        self._recalled = dict(fitted.thetas_)
 
     def hyperparameters(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return self._fitted
+        return self._recalled
 
 
 class Memory:
-    """One earlier study, seen from this problem: its trials moved into this space, a surrogate of them."""
+    """One earlier study, seen from this problem: its trials moved into this space, a surrogate of them.
+
+    `reliability` is the part of each figure's variance that is not noise, and `figures` are shrunk by it towards what
+    the surrogate expects.
+    """
 
     def __init__(self, past: Past, problem: Problem, encoding: Encoding) -> None:
         self.past, self.problem, self.encoding = past, problem, encoding
@@ -65,7 +69,10 @@ class Memory:
             t.name: np.array([t.minimized((trial.values or {})[t.name]) for trial in kept]) for t in self.targets
         }
         self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), figures)
-        self.figures = np.column_stack(list(figures.values()))
+        noise = np.array([self.surrogate.models_[target.name].noise for target in self.targets])
+        self.reliability = np.clip(1 - noise, 0.0, 1.0)
+        expected = self.expected(self.rows)
+        self.figures = expected + self.reliability * (np.column_stack(list(figures.values())) - expected)
         self.recalled = Recalled(self.surrogate)
         self.probes = _spread_over_front(problem, kept)
 
@@ -125,7 +132,8 @@ class WarmStart(Wrapping):
     def trust(self, place: int) -> float:
         """From 0 to 1: how rightly an earlier study ranks this study's trials, by its worst objective.
 
-        Kendall's τ less its standard error, so that a few trials that agree by chance prove little.
+        Kendall's τ less its standard error, so that a few trials that agree by chance prove little, times the part of
+        the figure that its surrogate explains in its own trials.
         """
         from scipy.stats import kendalltau
 
@@ -137,7 +145,8 @@ class WarmStart(Wrapping):
         for j, target in enumerate(self.memories[place].targets):
             found = [target.minimized((trial.values or {})[target.name]) for trial in self.trials]
             taus.append(kendalltau(self._seen[place][:, j], found).statistic)
-        return float(np.clip((np.nan_to_num(min(taus)) - error) / FULL_TRUST, 0.0, 1.0))
+        earned = (np.nan_to_num(taus) - error) / FULL_TRUST
+        return float((np.clip(earned, 0.0, 1.0) * self.memories[place].reliability).min())
 
     def _best_candidate(self, place: int, rng: np.random.Generator) -> Sample | None:
         """What both studies together expect to improve the front most."""
@@ -146,13 +155,12 @@ class WarmStart(Wrapping):
         best = best_first(self.problem, self.trials)[:PARENTS]
         parents = np.vstack([rows_told[best], memory.rows[:PARENTS]])
         rows = np.unique(np.vstack([memory.rows, self.encoding.children(parents, CHILDREN, rng)]), axis=0)
-        samples = [self.encoding.sample(row) for row in rows]
-        new = [i for i, sample in enumerate(samples) if self._is_new(sample)]
-        if not new:
-            return None
+        taken = {row.tobytes() for row in rows_told}
+        rows = rows[[row.tobytes() not in taken for row in rows]]
         self._recall(place, rows_told)
-        gains = self._volume().expected_improvement(self._scenarios(memory, rows[new], [samples[i] for i in new]))
-        return samples[new[int(np.argmax(gains))]] if gains.max() > 0 else None
+        gains = self._volume().expected_improvement(self._scenarios(memory, rows))
+        promising = (rows[i] for i in np.argsort(-gains, kind="stable") if gains[i] > 0)
+        return next((sample for row in promising if self._is_new(sample := self.encoding.sample(row))), None)
 
     def _recall(self, place: int, rows_told: np.ndarray) -> None:
         """Conditions a surrogate on this study's trials and on the earlier one's, fitted to them by a line each."""
@@ -165,18 +173,23 @@ class WarmStart(Wrapping):
         rows = np.vstack([memory.rows, rows_told])
         memory.recalled.fit(rows, np.zeros((len(rows), 0)), figures)
 
-    def _scenarios(self, memory: Memory, rows: np.ndarray, samples: Sequence[Sample]) -> np.ndarray:
-        """Possible figures, float (n, scenarios, targets); cheap ones are what they are."""
+    def _scenarios(self, memory: Memory, rows: np.ndarray) -> np.ndarray:
+        """Possible figures, float (n, scenarios, targets); cheap ones are what they are.
+
+        What the surrogate takes for noise is part of a figure that is only ever seen once, so it counts as a chance.
+        """
         noise = standard_normal(SCENARIOS, len(self.problem.targets))
         expected = memory.recalled.predict(rows, np.zeros((len(rows), 0)))
         columns = []
         for j, target in enumerate(self.problem.targets):
             if target.cheap:
-                known = [target.minimized(self.problem.cheap_values(sample)[target.name]) for sample in samples]
-                columns.append(np.repeat(np.array(known)[:, None], SCENARIOS, axis=1))
+                known = [self.problem.cheap_values(self.encoding.sample(row))[target.name] for row in rows]
+                exact = np.array([target.minimized(value) for value in known])
+                columns.append(np.repeat(exact[:, None], SCENARIOS, axis=1))
             else:
                 mean, deviation = expected[target.name]
-                warped = mean[:, None] + deviation[:, None] * noise[:, j]
+                spread = np.sqrt(deviation**2 + memory.recalled.models_[target.name].noise)
+                warped = mean[:, None] + spread[:, None] * noise[:, j]
                 columns.append(memory.recalled.warps_[target.name].backward(warped))
         return np.stack(columns, axis=2)
 

@@ -61,10 +61,10 @@ def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
 
 
 def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
-    """Some later trials lie outside of the narrowed space."""
-    space = narrowed(SPACE, adapted.allowed)
+    """Some of the trials asked for within a narrowed space lie outside of it, and most do not."""
+    space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= 100))
     inside = [all(space.by_label[k].holds(v) for k, v in t.sample.values.items()) for t in adapted.trials[100:]]
-    assert 0 < inside.count(False) < 15
+    assert 0 < inside.count(False) < 10
 
 
 @pytest.mark.parametrize("stop_after", [30, 75])

@@ -60,8 +60,8 @@ def test_a_conditional_parameter_counts_as_often_as_it_exists(model: Model) -> N
     shares = model.variance()["cost"]
     kind = 2.0**2 / 4 + (2 / 3) / 4  # E Var over the kind given the depth: d²/4, averaged over d = 1, 2, 3
     depth = (2 / 3) / 2  # Var of the depth where the kind is deep, half of the time
-    assert shares["kind"] == pytest.approx(kind / (kind + depth), abs=0.08)
-    assert shares["depth"] == pytest.approx(depth / (kind + depth), abs=0.08)
+    assert shares["kind"] == pytest.approx(kind / (kind + depth), abs=0.12)
+    assert shares["depth"] == pytest.approx(depth / (kind + depth), abs=0.12)
 
 
 def test_local_differences_are_in_the_figures_own_unit(model: Model, trials: list[Trial]) -> None:

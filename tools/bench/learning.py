@@ -116,13 +116,13 @@ def run(task: Task, strategy: Strategy, trials: int, goal: float | None = None) 
     return done
 
 
-def bench_importance(seeds: int, strategy: str) -> None:
+def bench_importance(seeds: range, strategy: str) -> None:
     """Kendall's τ between the true order of the 6 and the estimated one, and how often the 6 come first."""
     from scipy.stats import kendalltau
 
     views: dict[str, list[float]] = {"variance": [], "ped_anova": []}
     first: dict[str, list[float]] = {"variance": [], "ped_anova": []}
-    for seed in range(seeds):
+    for seed in seeds:
         synthetic = Synthetic(seed)
         trials = run(synthetic.task, make_strategy(strategy, synthetic.task.problem, seed=seed), 200)
         found = importance(synthetic.task.problem, trials)
@@ -137,7 +137,7 @@ def bench_importance(seeds: int, strategy: str) -> None:
         print(
             f"seed {seed}: " + ", ".join(f"{view} {np.mean(taus[-2:]):.2f}" for view, taus in views.items()), flush=True
         )
-    print(f"importance after 200 trials of {strategy}, {seeds} seeds, both objectives")
+    print(f"importance after 200 trials of {strategy}, {len(seeds)} seeds, both objectives")
     for view in views:
         taus, hits = np.array(views[view]), np.mean(first[view])
         print(
@@ -145,10 +145,10 @@ def bench_importance(seeds: int, strategy: str) -> None:
         )
 
 
-def bench_adaptive(seeds: int, strategy: str) -> None:
+def bench_adaptive(seeds: range, strategy: str) -> None:
     """Regret after 200 trials with and without adapting, the same strategy."""
     rows, lost, changes, spent = [], 0, [], 0.0
-    for seed in range(seeds):
+    for seed in seeds:
         synthetic = Synthetic(seed)
         task = synthetic.task
         fixed = run(task, make_strategy(strategy, task.problem, seed=seed), 200)
@@ -162,15 +162,15 @@ def bench_adaptive(seeds: int, strategy: str) -> None:
         changes.append(len(adaptive.changes))
         print(f"seed {seed}: fixed {rows[-1][2]:.2f}, adaptive {rows[-1][3]:.2f}, lost an optimum: {loses}", flush=True)
     table = np.array(rows)
-    means, errors = table.mean(axis=0), table.std(axis=0) / np.sqrt(seeds)
-    print(f"{strategy} on 20 choices of which 6 matter, {seeds} seeds: regret in percent, mean ± standard error")
+    means, errors = table.mean(axis=0), table.std(axis=0) / np.sqrt(len(seeds))
+    print(f"{strategy} on 20 choices of which 6 matter, {len(seeds)} seeds: regret in percent, mean ± standard error")
     for trials, (a, b) in ((100, (0, 1)), (200, (2, 3))):
         print(
             f"{trials} trials: fixed {means[a]:.2f} ± {errors[a]:.2f}, adaptive {means[b]:.2f} ± {errors[b]:.2f}, "
             f"ratio {means[b] / means[a]:.2f}"
         )
     print(f"seeds whose final space lacks a point of the true front: {lost}; changes a run: {np.mean(changes):.1f}")
-    print(f"CPU time of an adaptive run: {spent / seeds:.1f} s")
+    print(f"CPU time of an adaptive run: {spent / len(seeds):.1f} s")
 
 
 def cells(table: Path, latency: str) -> Task:
@@ -203,11 +203,11 @@ def cells(table: Path, latency: str) -> Task:
     return Task(problem, evaluate, reference, float(moocore.hypervolume(points / reference, ref=np.ones(2))))
 
 
-def bench_warm(seeds: int, strategy: str, table: Path, past_trials: int) -> None:
+def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> None:
     """Evaluations to 1 % regret: cold, with a related past, with one whose accuracies are shuffled."""
     old, new = cells(table, "pixel3_ms"), cells(table, "rpi4_ms")
     counts = []
-    for seed in range(seeds):
+    for seed in seeds:
         past = run(old, make_strategy(strategy, old.problem, seed=1000 + seed), past_trials)
         figures = [{name: (trial.values or {})[name] for name in ("error", "latency_ms")} for trial in past]
         order = np.random.default_rng(seed).permutation(len(past))
@@ -222,7 +222,8 @@ def bench_warm(seeds: int, strategy: str, table: Path, past_trials: int) -> None
     means = np.mean(counts, axis=0)
     medians = np.median(counts, axis=0)
     print(
-        f"{strategy}, {seeds} seeds, a past of {past_trials} trials: evaluations to {GOAL:g} % regret ({MOST} at most)"
+        f"{strategy}, {len(seeds)} seeds, a past of {past_trials} trials: "
+        f"evaluations to {GOAL:g} % regret ({MOST} at most)"
     )
     for place, name in enumerate(("cold", "related past", "shuffled past")):
         ratio = means[place] / means[0]
@@ -233,18 +234,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["importance", "adaptive", "warm"])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--strategy", default="nsga2")
     parser.add_argument("--table", type=Path, help="nasbench201.csv.gz")
     parser.add_argument("--past", type=int, default=300, help="trials of the earlier study")
     arguments = parser.parse_args()
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.what == "importance":
-        bench_importance(arguments.seeds, arguments.strategy)
+        bench_importance(seeds, arguments.strategy)
     elif arguments.what == "adaptive":
-        bench_adaptive(arguments.seeds, arguments.strategy)
+        bench_adaptive(seeds, arguments.strategy)
     elif arguments.table is None:
         parser.error("warm needs --table")
     else:
-        bench_warm(arguments.seeds, arguments.strategy, arguments.table, arguments.past)
+        bench_warm(seeds, arguments.strategy, arguments.table, arguments.past)
 
 
 if __name__ == "__main__":
