@@ -35,7 +35,6 @@ from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of, usual_formats
 from edgetune.export.int8 import Quantised
 from edgetune.files import atomic_write, cache_folder
-from edgetune.insight.explain import insight_of
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import build_network
