@@ -66,7 +66,7 @@ class Teacher(ABC):
                 raise TeacherError(
                     f"class {index} is {mine!r} to the teacher and {theirs!r} in the data set",
                     where=self.name,
-                    mend="name the class folders as the teacher does",
+                    mend="name them under [classes] of a teacher.toml, in the data set's order",
                 )
 
 

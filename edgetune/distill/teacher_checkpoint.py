@@ -1,4 +1,4 @@
-"""Teachers on disk: a folder with `teacher.safetensors` and `teacher.json`, or a local folder of `transformers`."""
+"""Teachers by name: a folder with `teacher.safetensors` and `teacher.json`, of `transformers`, or something else."""
 
 from __future__ import annotations
 
@@ -69,12 +69,14 @@ def build(header: Header, *, where: str | Path = HEADER) -> nn.Module:
 
 
 def load_teacher(path: Path) -> Teacher:
-    """Opens either kind of folder.
+    """Opens a folder of either kind, an ONNX file, a `teacher.toml`, or `package.module:name`.
 
     Raises
     ------
     TeacherError
-        Nothing there, or a header or weights that cannot be read or do not belong together.
+        Nothing there, or files that cannot be read or do not belong together.
+    ModelFileError
+        An ONNX file that cannot be read.
     """
     if (path / HEADER).is_file():
         return load_checkpoint(path)
@@ -82,9 +84,20 @@ def load_teacher(path: Path) -> Teacher:
         from edgetune.distill.transformers_teacher import load_transformers
 
         return load_transformers(path)
-    raise TeacherError(
-        f"neither {HEADER} nor a config.json of transformers in it", where=path, mend="name a teacher's folder"
-    )
+    if path.suffix == ".toml":
+        from edgetune.distill.teacher_file import load_teacher_file
+
+        return load_teacher_file(path)
+    if path.suffix == ".onnx":
+        from edgetune.distill.onnx_teacher import OnnxTeacher
+
+        return OnnxTeacher(path)
+    from edgetune.distill.module_teacher import IMPORT_PATH, import_teacher
+
+    if IMPORT_PATH.fullmatch(str(path)):
+        return import_teacher(str(path))
+    mend = "name a teacher's folder, an ONNX file, a teacher.toml, or package.module:name"
+    raise TeacherError(f"neither {HEADER} nor a config.json of transformers in it", where=path, mend=mend)
 
 
 class CheckpointTeacher(TorchTeacher):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def teacher_outputs(
     """float32 (N, classes); with `flip` the mean over each picture and its mirror image.
 
     A student sees shifted and mirrored pictures beside these fixed targets, so that the teacher is run once and not
-    once an epoch. A cached file of the wrong shape is computed again.
+    once an epoch. A cached file that was cut short is computed again, with a note.
 
     Parameters
     ----------
@@ -47,9 +48,11 @@ def teacher_outputs(
     shape = (len(pictures.labels), len(teacher.classes))
     name = hashlib.sha256(f"{teacher.content_hash} {key} {flip}".encode()).hexdigest()[:16]
     path = cache / "teacher-outputs" / f"{name}.npy"
-    cached = _read(path)
-    if cached is not None and cached.shape == shape:
-        return cached
+    if path.exists():
+        cached = _read(path)
+        if cached is not None and cached.shape == shape:
+            return cached
+        logging.getLogger(__name__).warning("%s is damaged: the teacher's outputs are computed again", path)
     rows = []
     for start in range(0, shape[0], BATCH):
         pixels = to_pixels(pictures.images[start : start + BATCH], device)
@@ -72,8 +75,8 @@ def _logits(teacher: Teacher, pixels: Tensor, *, flip: bool) -> Tensor:
 
 
 def _read(path: Path) -> np.ndarray | None:
-    """The cached array, or nothing when it is missing or cut short."""
+    """The cached array, or nothing when it was cut short."""
     try:
         return np.load(path, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
+    except (ValueError, EOFError):
         return None

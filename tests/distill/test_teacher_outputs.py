@@ -88,15 +88,17 @@ def test_other_pictures_teachers_and_mirrors_are_computed_anew(dataset: Dataset,
 
 @pytest.mark.parametrize("kept", [0, 5, 64, 1000], ids=lambda kept: f"{kept} bytes")
 def test_a_file_that_was_cut_short_is_computed_again(
-    kept: int, dataset: Dataset, outputs: Outputs, tmp_path: Path
+    kept: int, dataset: Dataset, outputs: Outputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     teacher = counting_teacher()
     whole = outputs(teacher, dataset.train)
     (file,) = (tmp_path / "teacher-outputs").iterdir()
     content = file.read_bytes()
     file.write_bytes(content[:kept])
+    assert not caplog.messages
     assert np.array_equal(outputs(teacher, dataset.train), whole)
     assert seen(teacher) == 2 * 256 and file.read_bytes() == content
+    assert caplog.messages == [f"{file} is damaged: the teacher's outputs are computed again"]
 
 
 @pytest.mark.parametrize("content", [np.zeros((3, 2), np.float32), np.zeros((256, 3), np.float32)])

@@ -51,6 +51,8 @@ ARMS: dict[str, dict[str, float]] = {
     "decoupled": {"labels": 1, "decoupled": 0.25},
     "dist": {"labels": 1, "dist": 2},
     "logits+dist": {"labels": 0.3, "logits": 0.7, "dist": 1},
+    "logits+2dist": {"labels": 0.3, "logits": 0.7, "dist": 2},
+    "logits+dist+relational": {"labels": 0.3, "logits": 0.7, "dist": 1, "relational": 0.02},
     "logits+attention": {"labels": 0.3, "logits": 0.7, "attention": 100},
     "logits+hints": {"labels": 0.3, "logits": 0.7, "hints": 1},
     "logits+relational": {"labels": 0.3, "logits": 0.7, "relational": 0.05},
