@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from edgetune.cli import agent, agents, devices
+from edgetune.cli import agent, agents, devices, study
 from edgetune.cli.calibrate import calibrate
 from edgetune.cli.doctor import doctor
 from edgetune.cli.export import export
@@ -33,6 +33,7 @@ for command in (search, predict, measure, calibrate, profile, export, verify, re
     app.command()(command)
 app.add_typer(devices.app, name="devices")
 app.add_typer(agent.app, name="agent")
+app.add_typer(study.app, name="study")
 app.add_typer(agents.app, name="agents")
 
 

@@ -12,6 +12,7 @@ from edgetune.search.engines.base import Engine, Evaluate, Job, Outcome, trial_s
 from edgetune.search.engines.in_process import InProcess
 from edgetune.search.feasibility import infeasible_error
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import note_problem
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
@@ -67,6 +68,7 @@ def run_search(
     """
     engine = evaluate if isinstance(evaluate, Engine) else InProcess(evaluate)
     problem = strategy.problem
+    note_problem(study, problem)
     stored = {trial.number: trial for trial in study.trials()}
     finished = _tell_whole_batches(strategy, stored, trials, batch)
     stopped = False

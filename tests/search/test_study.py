@@ -75,6 +75,48 @@ def test_a_newer_schema_is_refused(study: Study) -> None:
         Study.open(study.path)
 
 
+@pytest.fixture
+def first_schema(tmp_path: Path) -> Path:
+    """A study as edgetune wrote it before there were learning curves."""
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """
+        CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE trials (
+            number INTEGER PRIMARY KEY,
+            sample TEXT NOT NULL,
+            sample_hash TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('done', 'failed', 'infeasible')),
+            "values" TEXT,
+            seed INTEGER NOT NULL,
+            seconds REAL NOT NULL,
+            error TEXT,
+            finished_at REAL NOT NULL
+        );
+        INSERT INTO notes VALUES ('settings', '{"seed": 3}'), ('created_at', '1.5');
+        INSERT INTO trials VALUES (0, '{"depth": 2}', 'x', 'done', '{"error": 0.25}', 7, 0.5, NULL, 2.5);
+        PRAGMA application_id = 0x45445455;
+        PRAGMA user_version = 1;
+        """
+    )
+    connection.close()
+    return path
+
+
+def test_an_older_study_is_read_as_it_is_and_goes_on_as_a_new_one(first_schema: Path) -> None:
+    old = Trial(0, Sample({"depth": 2}), {"error": 0.25}, "done", 7, 0.5, None, 2.5)
+    before = first_schema.read_bytes()
+    with Study.open(first_schema, read_only=True) as reader:
+        assert reader.trials() == [old]
+    assert first_schema.read_bytes() == before
+    stopped = Trial(1, Sample({"depth": 1}), None, "stopped", 8, 0.5, "stopped after step 2", 1e9, (0.1, 0.2))
+    with Study.open(first_schema) as study:
+        study.add(stopped)
+    with Study.open(first_schema) as study:
+        assert study.trials() == [old, stopped] and study.settings == {"seed": 3}
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "study.db"

@@ -51,7 +51,7 @@ class RayTasks(Engine):
         workers: int | None = None,
         limits: Limits = NO_LIMITS,
     ) -> None:
-        self._ray = _connected(address)
+        self._ray, self._ours = _connected(address)
         resources = self._ray.cluster_resources()
         super().__init__(workers or max(1, int(resources.get("CPU", 1))))
         self._source = source.to_json()
@@ -70,16 +70,22 @@ class RayTasks(Engine):
     def next(self) -> tuple[Job, Outcome]:
         (done,), _ = self._ray.wait(list(self._jobs), num_returns=1)
         job = self._jobs.pop(done)
+        errors = self._ray.exceptions
+        lost = (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError, errors.ObjectLostError)
         try:
             answer = json.loads(self._ray.get(done))
-        except self._ray.exceptions.RayError as reason:
-            return job, Outcome(error=f"lost on the cluster: {str(reason).splitlines()[0]}")
+        except lost as reason:
+            return job, Outcome(error=f"lost {RETRIES + 1} times: {str(reason).splitlines()[0]}")
+        except errors.RayError as reason:
+            raise EngineError(f"the cluster fails: {reason}", where="ray", mend="mend it, then resume") from reason
         if "unable" in answer:
             raise EngineError(answer["unable"], where="ray", mend="see what the workers printed")
         return job, Outcome.from_json(answer["outcome"])
 
     def close(self) -> None:
-        self._ray.shutdown()
+        """Leaves the cluster, unless the program was connected to one before."""
+        if self._ours:
+            self._ray.shutdown()
 
 
 def evaluate_here(source: str, job: str, limits: str) -> str:
@@ -109,12 +115,15 @@ def gpu_share(gpus: float, workers: int) -> float:
     return 1 / math.ceil(workers / gpus) if gpus else 0.0
 
 
-def _connected(address: str | None) -> Any:
+def _connected(address: str | None) -> tuple[Any, bool]:
+    """Ray, and whether it was connected here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of a search
     try:
         import ray
     except ImportError:
         raise MissingDependencyError("Ray is not installed", mend="pip install 'edgetune[ray]'") from None
+    if ray.is_initialized():
+        return ray, False
     # Only a cluster that is started here may be told what it consists of.
     own = {} if address else {"include_dashboard": False}
     try:
@@ -127,7 +136,7 @@ def _connected(address: str | None) -> Any:
             where=address or "ray",
             mend="start one with `ray start --head`, and name it with --address HOST:6379",
         ) from error
-    return ray
+    return ray, True
 
 
 def _knock(address: str) -> None:

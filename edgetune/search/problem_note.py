@@ -1,0 +1,37 @@
+"""What a study's trials mean, written into the study: whoever reads it needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from pydantic import TypeAdapter
+
+from edgetune.errors import StudyError
+from edgetune.search.objective import Objective
+from edgetune.search.problem import Problem
+from edgetune.search.study import Study
+from edgetune.space.parameters import Space
+
+OBJECTIVES, SPACE = "objectives", "space"
+
+
+def note_problem(study: Study, problem: Problem) -> None:
+    """Writes down objectives and space, once."""
+    if study.note(SPACE) is None:
+        study.set_note(OBJECTIVES, [asdict(objective) for objective in problem.objectives])
+        study.set_note(SPACE, TypeAdapter(Space).dump_python(problem.space, mode="json"))
+
+
+def noted_problem(study: Study) -> Problem:
+    """The problem of a study. What was cheap is known of its trials only: nothing can be computed any more.
+
+    Raises
+    ------
+    StudyError
+        No search has begun in it yet.
+    """
+    objectives, space = study.note(OBJECTIVES), study.note(SPACE)
+    if objectives is None or space is None:
+        raise StudyError("no trial was ever begun in this study", where=study.path, mend="start its search first")
+    known = [replace(Objective(**given), cheap=False) for given in objectives]
+    return Problem(TypeAdapter(Space).validate_python(space), tuple(known))

@@ -1,0 +1,93 @@
+"""`edgetune study`, also on a study that a search writes to."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from edgetune.cli import main
+
+from .conftest import Refuses
+
+SEARCH = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    from edgetune.search.nsga2 import NSGA2
+    from edgetune.search.objective import Objective
+    from edgetune.search.problem import Problem
+    from edgetune.search.run import run_search
+    from edgetune.search.study import Study
+    from edgetune.space.parameters import Choice, Space
+
+    def evaluate(sample):
+        time.sleep(0.01)
+        if sample["a"] == 3:
+            raise RuntimeError("three")
+        return {"x": sample["a"] + sample["b"], "y": 40 - sample["a"]}
+
+    space = Space("toy", tuple(Choice(label, tuple(range(20))) for label in "ab"))
+    with Study.create(Path(sys.argv[1]), {}) as study:
+        run_search(study, NSGA2(Problem(space, (Objective("x"), Objective("y")))), evaluate, trials=int(sys.argv[2]))
+    """
+)
+
+
+def edgetune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    monkeypatch.setattr(sys, "argv", ["edgetune", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_a_study_is_read_while_a_search_writes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    run = tmp_path / "run"
+    run.mkdir()
+    search = subprocess.Popen([sys.executable, "-c", SEARCH, run / "study.db", "150"], cwd=Path.cwd())
+    counts: list[int] = []
+    try:
+        while not counts or counts[-1] < 150:
+            assert search.poll() in (None, 0)
+            if (run / "study.db").exists() and json.loads(
+                edgetune(monkeypatch, capsys, "study", "ls", tmp_path, "--json")
+            )[0]["trials"]:
+                shown = json.loads(edgetune(monkeypatch, capsys, "study", "export", run, "--format", "json"))
+                assert [trial["number"] for trial in shown["trials"]] == list(range(len(shown["trials"])))
+                counts.append(len(shown["trials"]))
+            time.sleep(0.05)
+        assert search.wait(60) == 0
+    finally:
+        search.kill()
+        search.wait()
+    assert counts == sorted(counts) and len(set(counts)) > 2, "it was read while it grew"
+
+    shown = edgetune(monkeypatch, capsys, "study", "show", run)
+    assert "150 trials" in shown and "x: minimize" in shown and "failed: RuntimeError: three" in shown
+    assert json.loads(edgetune(monkeypatch, capsys, "study", "show", run / "study.db", "--json"))["trials"]
+    assert str(run / "study.db") in edgetune(monkeypatch, capsys, "study", "ls", tmp_path)
+    table = edgetune(monkeypatch, capsys, "study", "export", run, "--format", "csv")
+    assert table.splitlines()[0] == (
+        "number,state,on_front,seconds,finished_at,seed,error,value.x,value.y,sample.a,sample.b"
+    )
+    edgetune(monkeypatch, capsys, "study", "export", run, "--format", "csv", "--out", tmp_path / "run.csv")
+    assert (tmp_path / "run.csv").read_text() == table
+    said = edgetune(monkeypatch, capsys, "study", "export", run, "--format", "optuna", "--out", tmp_path / "optuna.db")
+    import optuna
+
+    assert len(eval(said, {"optuna": optuna}).trials) == 150  # noqa: S307 — what is printed can be pasted
+
+
+def test_bad_input(refuses: Refuses, tmp_path: Path) -> None:
+    assert "no study" in refuses("study", "ls", tmp_path)
+    assert "no study" in refuses("study", "show", tmp_path)
+    assert "no study" in refuses("study", "export", tmp_path / "none.db", "--format", "csv")
