@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def export_optuna(study: Study, path: Path, name: str) -> None:
         written = optuna.create_study(
             storage=storage, study_name=name, directions=[target.direction for target in problem.targets]
         )
-        written.set_metric_names([target.name for target in problem.targets])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            written.set_metric_names([target.name for target in problem.targets])
         written.add_trials([_trial(optuna, problem, trial) for trial in study.trials()])
         storage.remove_session()
         storage.engine.dispose()
