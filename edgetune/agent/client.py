@@ -71,8 +71,8 @@ class Client:
                 answer = self.link.ask("PUT", job, body)
             status = self._status(answer)
         if status.error is not None:
-            error = status.error
-            raise MeasurementError(error.message, code=error.code, where=model, mend=error.mend)
+            problem = status.error
+            raise MeasurementError(problem.message, code=problem.code, where=model, mend=problem.mend)
         if status.measurement is None or status.measurement.model_sha256 != digest:
             raise AgentError("measured another model", where=self.agent.name, mend="update edgetune on the board")
         return status.measurement

@@ -42,7 +42,7 @@ def find(seconds: float = 3.0, *, interface: str | None = None) -> dict[str, str
     zeroconf = _zeroconf()
     found: dict[str, str] = {}
 
-    class Listener(zeroconf.ServiceListener):  # type: ignore[misc]
+    class Listener(zeroconf.ServiceListener):  # type: ignore[misc, name-defined]
         def add_service(self, speaker: object, kind: str, name: str) -> None:
             info = listener.get_service_info(kind, name)
             if info is not None and info.parsed_addresses():

@@ -42,7 +42,7 @@ class JobBody(Body):
     model: Digest
     runtime: RuntimeName = "onnxruntime"
     threads: int = Field(1, ge=1, le=64)
-    protocol: ProtocolBody = Field(default_factory=ProtocolBody)
+    protocol: ProtocolBody = ProtocolBody()
     attempts: int = Field(3, ge=1, le=10)
     cooldown_seconds: float = Field(60.0, ge=0, le=600)
     input_shape: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=5)] | None = None

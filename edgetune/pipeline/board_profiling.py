@@ -97,7 +97,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text().splitlines() if path.exists() else []
-        self.found = {entry["network"]: entry for entry in map(_entry, lines) if entry}
+        self.found = {str(entry["network"]): entry for entry in map(_entry, lines) if entry}
 
     def add(self, network: str, measurement: Measurement) -> None:
         """
