@@ -16,7 +16,7 @@ from edgetune.search.screen import Candidates, Screen
 Acquisition = Literal["hybrid", "ei", "ucb", "ehvi"]
 ACQUISITIONS: tuple[str, ...] = get_args(Acquisition)
 
-SCENARIOS = 128  # well spread draws; the mean of a bent normal needs more of them than a hypervolume
+SCENARIOS = 64  # well spread draws; the mean of a bent normal needs more of them than a hypervolume
 
 
 class Bayesian(ModelBased):
