@@ -26,7 +26,7 @@ def pi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     userland = PiUserland.ready()
     path = os.pathsep.join([str(ROOT), str(agent_site()), userland.environment["PYTHONPATH"]])
     folder = tmp_path_factory.mktemp("pi")
-    command = userland.command([ROOT / "tests/agent/emulated.py", folder, *userland.command([])])
+    command = userland.command([ROOT / "tests/agent/serving.py", folder, *userland.command([])])
     environment = userland.environment | {"PYTHONPATH": path}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:

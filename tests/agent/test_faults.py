@@ -9,6 +9,8 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from edgetune.agent.client import Client
 from edgetune.agent.jobs import KEPT, JobQueue
 from edgetune.agent.link import LinkLost
 from edgetune.agent.measure import Limits, Request, sha256_of
+from edgetune.agent.registry import Agent, parse_url
 from edgetune.agent.wire import Refusal
 from edgetune.errors import AgentError, MeasurementError, ModelFileError
 from tests.agent.conftest import Running, running
@@ -145,6 +148,27 @@ def test_a_killed_job_is_told_and_the_agent_lives(here: Running, tmp_path: Path,
         with pytest.raises(MeasurementError, match="SIGKILL"):
             client.measure(path, QUICK_REQUEST)
         assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+
+
+def test_a_killed_agent_takes_its_job_along(tmp_path: Path) -> None:
+    path = tmp_path / "endless.onnx"
+    onnx.save(endless(), path)
+    command = [sys.executable, str(Path(__file__).with_name("serving.py")), str(tmp_path / "agent"), sys.executable]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = dict(process.stdout.readline().rstrip().split(maxsplit=1) for _ in range(3))
+        host, port = parse_url(told["address"])
+        client = Client(Agent("one", host, port, told["token"], told["fingerprint"]), patience=1)
+        thread = threading.Thread(target=lambda: pytest.raises(LinkLost, client.measure, path, QUICK_REQUEST))
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not (jobs := jobs_of(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+        while Path(f"/proc/{jobs[0]}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not Path(f"/proc/{jobs[0]}").exists()
+        thread.join(30)
 
 
 def test_a_model_that_is_too_large_is_not_sent(here: Running, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Starts an agent in the board's userland: python emulated.py FOLDER PYTHON…, where PYTHON… starts its measurements."""
+"""An agent as a program of its own: python serving.py FOLDER PYTHON…, where PYTHON… starts its measurements."""
 
 import sys
 from pathlib import Path
