@@ -159,7 +159,14 @@ def test_a_killed_agent_takes_its_job_along(tmp_path: Path) -> None:
         told = dict(process.stdout.readline().rstrip().split(maxsplit=1) for _ in range(3))
         host, port = parse_url(told["address"])
         client = Client(Agent("one", host, port, told["token"], told["fingerprint"]), patience=1)
-        thread = threading.Thread(target=lambda: pytest.raises(LinkLost, client.measure, path, QUICK_REQUEST))
+        ended: list[bool] = []
+
+        def ask() -> None:
+            with pytest.raises(LinkLost):
+                client.measure(path, QUICK_REQUEST)
+            ended.append(True)
+
+        thread = threading.Thread(target=ask)
         thread.start()
         deadline = time.monotonic() + 30
         while not (jobs := jobs_of(process.pid)) and time.monotonic() < deadline:
@@ -169,6 +176,7 @@ def test_a_killed_agent_takes_its_job_along(tmp_path: Path) -> None:
             time.sleep(0.05)
         assert not Path(f"/proc/{jobs[0]}").exists()
         thread.join(30)
+        assert ended
 
 
 def test_a_model_that_is_too_large_is_not_sent(here: Running, tmp_path: Path) -> None:
