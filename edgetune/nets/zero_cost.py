@@ -50,10 +50,10 @@ def naswot(network: nn.Module, pixels: Tensor, labels: Tensor) -> float:
         on = (inputs[0].flatten(1) > 0).double()
         kernel.add_(on @ on.T + (1 - on) @ (1 - on).T)
 
-    for module in network.modules():
-        if isinstance(module, ACTIVATIONS):
-            module.inplace = False
-            module.register_forward_hook(count)
+    activations: list[Any] = [module for module in network.modules() if isinstance(module, ACTIVATIONS)]
+    for module in activations:
+        module.inplace = False  # or the hook sees what is left after it
+        module.register_forward_hook(count)
     with torch.no_grad():
         network(pixels)
     return float(torch.linalg.slogdet(kernel).logabsdet)

@@ -84,7 +84,8 @@ class SuccessiveHalving(EarlyStop):
 
     def rule(self, curves: Sequence[tuple[np.ndarray, bool]]) -> Mapping[int, float]:
         longest = max((len(curve) for curve, _ in curves), default=0)
-        at, rung = {}, self.first_step
+        at: dict[int, float] = {}
+        rung = self.first_step
         while rung < longest:
             figures = sorted(curve[:rung].min() for curve, _ in curves if len(curve) >= rung)
             at[rung] = float(figures[max(0, (len(figures) + 1) // self.reduction - 1)])
