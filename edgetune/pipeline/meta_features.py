@@ -9,7 +9,7 @@ import numpy as np
 
 from edgetune.data.pictures import Dataset
 
-LOOKED_AT = 2_000  # training pictures
+LOOKED_AT, AT_A_TIME = 2_000, 64  # training pictures
 
 
 def meta_features(dataset: Dataset) -> dict[str, float]:
@@ -44,12 +44,16 @@ def distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 
 def _shrunk(images: np.ndarray) -> np.ndarray:
-    """Block means, float (n, up to 64 × channels), from 0 to 1."""
-    n, height, width, channels = images.shape
+    """Block means, float (n, about 64 × channels), from 0 to 1; a few pictures at a time, for large ones."""
+    _, height, width, channels = images.shape
     step = max(1, min(height, width) // 8)
     rows, columns = height // step, width // step
-    cut = images[:, : rows * step, : columns * step].astype(np.float32) / 255
-    return cut.reshape(n, rows, step, columns, step, channels).mean(axis=(2, 4)).reshape(n, -1)
+    parts = []
+    for start in range(0, len(images), AT_A_TIME):
+        cut = images[start : start + AT_A_TIME, : rows * step, : columns * step].astype(np.float32) / 255
+        blocks = cut.reshape(len(cut), rows, step, columns, step, channels).mean(axis=(2, 4))
+        parts.append(blocks.reshape(len(cut), -1))
+    return np.concatenate(parts)
 
 
 def _nearest_mean(pictures: np.ndarray, labels: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from edgetune.insight.state import note_progress
@@ -17,10 +18,13 @@ class Noted(Reporter):
     def __init__(self, reporter: Reporter, study: Study) -> None:
         self.reporter, self.study = reporter, study
         self._stage, self._at = "", 0.0
+        self._thread = threading.get_ident()  # SQLite's connection belongs to it
 
     def progress(self, stage: str, done: int, total: int) -> None:
         self.reporter.progress(stage, done, total)
         now = time.monotonic()
+        if threading.get_ident() != self._thread:
+            return
         if stage != self._stage or done >= total or now - self._at > EVERY:
             self._stage, self._at = stage, now
             note_progress(self.study, stage, min(done, total), total)

@@ -28,6 +28,7 @@ MOST = 0.85  # share of the proposals that earlier studies may make
 FULL_TRUST = 0.5  # lower bound of Kendall's τ from which on they make them
 OVERLAP = 0.5  # share of this space's labels that an earlier study must know
 LEARNT_FROM = 256  # trials of an earlier study that its surrogate is fitted to
+REPEATED = 64  # of its best trials are tried here too, while it is trusted
 PARENTS, CHILDREN = 48, 256
 
 
@@ -149,8 +150,11 @@ class WarmStart(Wrapping):
         return float((np.clip(earned, 0.0, 1.0) * self.memories[place].reliability).min())
 
     def _best_candidate(self, place: int, rng: np.random.Generator) -> Sample | None:
-        """What both studies together expect to improve the front most."""
+        """The earlier study's best trials in their order, then what both studies expect to improve the front most."""
         memory = self.memories[place]
+        best_ones = (self.encoding.sample(row) for row in memory.rows[:REPEATED])
+        if (again := next((sample for sample in best_ones if self._is_new(sample)), None)) is not None:
+            return again
         rows_told = self.encoding.rows([trial.sample for trial in self.trials])
         best = best_first(self.problem, self.trials)[:PARENTS]
         parents = np.vstack([rows_told[best], memory.rows[:PARENTS]])

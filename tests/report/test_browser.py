@@ -30,7 +30,8 @@ onload = () => setTimeout(() => {{
     width: root.scrollWidth, view: root.clientWidth,
     plots: [...page.querySelectorAll(".plot")].map((e) => e.querySelectorAll(".main-svg").length),
     reached: reached.length, unreached: unreached.length,
-    small: [...page.querySelectorAll("nav a, summary")].filter((e) => e.getBoundingClientRect().height < 20).length,
+    small: [...page.querySelectorAll("nav a, summary")].map((e) => e.getBoundingClientRect().height)
+      .filter((height) => height > 0 && height < 20).length,
   }});
 }}, 1500);
 </script>"""

@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--strategy", default="nsga2")
     parser.add_argument("--table", type=Path, help="nasbench201.csv.gz")
-    parser.add_argument("--past", type=int, default=300, help="trials of the earlier study")
+    parser.add_argument("--past", type=int, default=500, help="trials of the earlier study")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.what == "importance":

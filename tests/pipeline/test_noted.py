@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Thread
+
+from edgetune.insight.state import PROGRESS
+from edgetune.pipeline.noted import Noted
+from edgetune.reporter import Reporter
+from edgetune.search.study import Study
+
+
+class Recorder(Reporter):
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self.heard.append((stage, done, total))
+
+    def say(self, text: str) -> None:
+        self.heard.append((text,))
+
+
+def test_everything_is_passed_on_and_the_first_and_last_of_a_stage_are_noted(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with Study.create(tmp_path / "study.db", {}) as study:
+        noted = Noted(recorder, study)
+        noted.progress("teacher", 1, 100)
+        assert study.note(PROGRESS)["done"] == 1
+        noted.progress("teacher", 2, 100)
+        assert study.note(PROGRESS)["done"] == 1, "too soon to write again"
+        noted.progress("teacher", 100, 100)
+        assert study.note(PROGRESS)["done"] == 100
+        noted.progress("supernet", 5, 50)
+        noted.say("hello")
+        assert {key: study.note(PROGRESS)[key] for key in ("stage", "done", "total")} == {
+            "stage": "supernet",
+            "done": 5,
+            "total": 50,
+        }
+    assert recorder.heard[-2:] == [("supernet", 5, 50), ("hello",)] and len(recorder.heard) == 5
+
+
+def test_another_thread_may_report_too(tmp_path: Path) -> None:
+    recorder = Recorder()
+    with Study.create(tmp_path / "study.db", {}) as study:
+        noted = Noted(recorder, study)
+        thread = Thread(target=noted.progress, args=("export", 1, 2))
+        thread.start()
+        thread.join()
+        assert recorder.heard == [("export", 1, 2)] and study.note(PROGRESS) is None
