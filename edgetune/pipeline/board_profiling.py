@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,10 @@ from edgetune.reporter import Reporter
 
 NETWORKS, SECONDS = 60, 840.0
 BATCH = 8  # between two looks at the time
-QUICK = Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0)
+REQUEST = Request(
+    protocol=Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0), attempts=2, cooldown_seconds=5
+)
+"""Sixty networks in fifteen minutes leave no more time to cool down; what was disturbed is counted at the end."""
 EMULATED = "emulated timings say nothing about a board"
 
 
@@ -79,7 +83,7 @@ def profile_board(
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
         began = time.monotonic()
         while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
-            _clock(agents, left[:BATCH], Request(protocol=QUICK, threads=threads), Path(scratch), journal, reporter)
+            _clock(agents, left[:BATCH], replace(REQUEST, threads=threads), Path(scratch), journal, reporter)
             reporter.progress("clocking networks", len(journal.found), networks)
         measurements = Path(scratch) / "measurements.csv"
         _write_measurements(measurements, setting, journal.found)

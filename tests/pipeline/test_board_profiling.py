@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
+from edgetune.agent.measure import measure
 from edgetune.agent.registry import Agent
 from edgetune.device.host import host_sheet, read_host
 from edgetune.errors import AgentError
 from edgetune.pipeline import board_profiling
 from edgetune.pipeline.board_profiling import Journal, profile_board
 from tests.agent.conftest import running
-from tests.agent.models import QUICK
+from tests.agent.models import QUICK_REQUEST, convolution
 
 POOL = tuple(f"mobile-small-28-random-{i}" for i in range(6))
 
@@ -24,7 +26,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path / "devices"))
     monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(board_profiling, "POOL", POOL)
-    monkeypatch.setattr(board_profiling, "QUICK", QUICK)
+    monkeypatch.setattr(board_profiling, "REQUEST", QUICK_REQUEST)
     folder = tmp_path / "devices" / "desk"
     folder.mkdir(parents=True)
     sheet = host_sheet(read_host(), runtime="onnxruntime", threads=1, gmacs_per_s=30.0, stream_gb_per_s=10.0)
@@ -82,11 +84,6 @@ def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_m
 
 @pytest.fixture
 def model_measured(tmp_path: Path):
-    import onnx
-
-    from edgetune.agent.measure import measure
-    from tests.agent.models import QUICK_REQUEST, convolution
-
     onnx.save(convolution(), tmp_path / "model.onnx")
     return measure(tmp_path / "model.onnx", QUICK_REQUEST)
 
