@@ -16,6 +16,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from edgetune import units
@@ -68,18 +69,54 @@ class Training(Section):
     batch_size: PositiveInt = 128
 
 
+class LossWeights(Section):
+    """Of the losses in :mod:`edgetune.distill.losses`; the last three take the teacher's inner features."""
+
+    labels: float = Field(default=0, ge=0)
+    logits: float = Field(default=0, ge=0)
+    decoupled: float = Field(default=0, ge=0)
+    dist: float = Field(default=0, ge=0)
+    attention: float = Field(default=0, ge=0)
+    hints: float = Field(default=0, ge=0)
+    relational: float = Field(default=0, ge=0)
+
+    @property
+    def named(self) -> dict[str, float]:
+        """Those that are not zero."""
+        return {name: weight for name, weight in self.model_dump().items() if weight}
+
+    @model_validator(mode="after")
+    def _some_of_the_logits(self) -> LossWeights:
+        if self.named and not (self.labels or self.logits or self.decoupled or self.dist):
+            mend = "the supernet is trained with labels, logits, decoupled or dist: weigh one of them too"
+            raise ConfigErrorInValue(ConfigError("only losses of inner features have a weight", mend=mend))
+        return self
+
+
 class Distillation(Section):
-    """How the teacher is listened to (Hinton 2015)."""
+    """How the teacher is listened to: by `teacher_weight` (Hinton 2015), or by the sum of losses that `weights` names.
+
+    `ema` is the decay of the moving average of the weights that a finalist ends with; 0 is none.
+    """
 
     temperature: PositiveFloat = 4.0
     teacher_weight: float = Field(default=0.9, ge=0, le=1)
+    smoothing: float = Field(default=0, ge=0, lt=1)
+    ema: float = Field(default=0, ge=0, lt=1)
+    weights: LossWeights = LossWeights()
 
 
 class Augmentation(Section):
-    """Random shifts of the teacher's pictures, in pixels; whether all pictures are mirrored at random."""
+    """Random shifts of the teacher's pictures, in pixels; whether all pictures are mirrored at random.
+
+    For finalists: α of mixup and CutMix, and the magnitude of RandAugment, 1 to 10; 0 is none.
+    """
 
     shift: NonNegativeInt = 1
     flip: bool = True
+    mixup: float = Field(default=0, ge=0)
+    cutmix: float = Field(default=0, ge=0)
+    rand_augment: int = Field(default=0, ge=0, le=10)
 
 
 class Learning(Section):
@@ -119,7 +156,7 @@ class SearchConfig(Section):
     learning: Learning = Learning()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
     supernet_training: Training = Training(epochs=3, learning_rate=0.006)
-    finalist_training: Training = Training(epochs=3, learning_rate=0.008)
+    finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:

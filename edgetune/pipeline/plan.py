@@ -8,7 +8,7 @@ from edgetune.config import SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
-LONGER = 4
+LONGER = 5
 """Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
 and is the one that is held against the teacher."""
 

@@ -117,9 +117,9 @@ MOBILE_SMALL = MobileSpace(
     stem_stride=1,
     stages=(
         # At full resolution one dense convolution costs less than an expansion and a depthwise one (Tan and Le 2021).
-        Stage(stride=2, widths=(16, 24, 32), depths=(1, 2), kinds=("fused",), expansions=(1, 2, 3)),
-        Stage(stride=2, widths=(24, 32, 48), depths=(1, 2, 3)),
-        Stage(stride=2, widths=(48, 64, 96), depths=(1, 2)),
+        Stage(stride=2, widths=(12, 16, 24), depths=(1, 2), kinds=("fused",), expansions=(1, 2)),
+        Stage(stride=2, widths=(24, 32, 40), depths=(1, 2, 3), expansions=(2, 3)),
+        Stage(stride=2, widths=(48, 64, 80), depths=(1, 2)),
     ),
     head_widths=(96, 128, 192),
 )
