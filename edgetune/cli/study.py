@@ -50,7 +50,8 @@ def ls(
 
 @app.command()
 def show(study: Where, json: Json = False) -> None:
-    """Show a study's front, what it was searched for, and why trials failed."""
+    """Show a study's front, what it was searched for, and why trials failed; samples are in the JSON."""
+    from edgetune.latency.quality import device_rows
     from edgetune.search.pareto import front
     from edgetune.search.problem_note import noted_problem
     from edgetune.search.study import Study
@@ -59,6 +60,7 @@ def show(study: Where, json: Json = False) -> None:
     path = find_study(study)
     with Study.open(path, read_only=True) as opened:
         problem, trials = noted_problem(opened), opened.trials()
+        device = opened.settings.get("config", {}).get("device")
         if json:
             print_json({**overview(path), **study_json(opened)})
             return
@@ -69,7 +71,10 @@ def show(study: Where, json: Json = False) -> None:
         held = f", {objective.format_limit()}" if objective.limit is not None else ""
         print(f"  {objective.name}: {objective.direction if objective.optimize else 'only limited'}{held}")
     best = front(problem, trials)
-    columns = ["trial", *(target.name for target in problem.targets), "seconds", "sample"]
+    if device:
+        kind = next((row["kind"] for row in device_rows() if row["device"] == device), "of an unknown kind")
+        print(f"  latencies are predicted for {device}: {kind}")
+    columns = ["trial", *(target.name for target in problem.targets), "seconds"]
     print_table(f"front: {len(best)} trials", columns, [_row(problem, trial) for trial in best])
     failed = [trial for trial in trials if trial.state == "failed"]
     for trial in failed[:MOST_FAILURES]:
@@ -118,5 +123,4 @@ def export(
 def _row(problem: Problem, trial: Trial) -> list[str]:
     assert trial.values is not None
     figures = [target.format(trial.values[target.name]) for target in problem.targets]
-    sample = " ".join(f"{label}={value}" for label, value in trial.sample.values.items())
-    return [str(trial.number), *figures, f"{trial.seconds:.2g}", sample]
+    return [str(trial.number), *figures, f"{trial.seconds:.2g}"]
