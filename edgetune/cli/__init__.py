@@ -17,6 +17,7 @@ from edgetune.cli.predict import predict
 from edgetune.cli.profile import profile
 from edgetune.cli.report import report
 from edgetune.cli.search import search
+from edgetune.cli.tune import tune
 from edgetune.cli.verify import verify
 from edgetune.cli.watch import watch
 from edgetune.errors import EdgetuneError
@@ -29,11 +30,11 @@ app = typer.Typer(
     help="A labelled image set, a teacher and the name of a board go in; a Pareto set of small networks comes out.",
     epilog="Start with: edgetune search --device rpi4",
 )
-for command in (search, predict, measure, calibrate, profile, export, verify, report, watch, doctor):
+for command in (search, predict, measure, calibrate, profile, export, tune, verify, report, watch, doctor):
     app.command()(command)
 app.add_typer(devices.app, name="devices")
-app.add_typer(agent.app, name="agent")
 app.add_typer(study.app, name="study")
+app.add_typer(agent.app, name="agent")
 app.add_typer(agents.app, name="agents")
 
 

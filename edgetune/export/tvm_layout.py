@@ -12,29 +12,31 @@ def channels_last(module: Any) -> Any:
 
     return tvm.ir.transform.Sequential(
         [
-            _rewriting(_plain_activations),
+            rewriting(_plain_activations),
             relax.transform.CanonicalizeBindings(),
             relax.transform.ConvertLayout({"relax.nn.conv2d": ["NHWC", "HWIO"]}),
-            _rewriting(_rearranged_constant),
+            rewriting(_rearranged_constant),
             relax.transform.CanonicalizeBindings(),
         ]
     )(module)
 
 
 def _plain_activations(call: Any, arguments: list[Any]) -> Any:
-    """Clipping as `minimum(maximum(…))`, which may stand in any layout; division by a constant as a product."""
-    import tvm
+    """Clipping as `minimum(maximum(…))`, which may stand in any layout; division by a constant as a product.
+
+    Scalars stand in the operator itself: one that is bound to a variable would keep the layout and not be fused.
+    """
     from tvm import relax
 
     if call.op.name == "relax.clip":
         x, low, high = arguments
         return relax.op.minimum(relax.op.maximum(x, _scalar(low.value)), _scalar(high.value))
-    if (
-        call.op.name == "relax.divide"
-        and isinstance(arguments[1], tvm.ir.GenericConst)
-        and not arguments[1].value.shape
-    ):
-        return relax.op.multiply(arguments[0], _scalar(1 / arguments[1].value.numpy().item()))
+    name = call.op.name
+    if name in ("relax.maximum", "relax.minimum", "relax.divide") and _is_scalar(arguments[1]):
+        x, number = arguments[0], arguments[1].value.numpy().item()
+        if name == "relax.divide":
+            return relax.op.multiply(x, _scalar(1 / number))
+        return (relax.op.maximum if name == "relax.maximum" else relax.op.minimum)(x, _scalar(number))
     return None
 
 
@@ -53,13 +55,19 @@ def _rearranged_constant(call: Any, arguments: list[Any]) -> Any:
     return None
 
 
+def _is_scalar(argument: Any) -> bool:
+    import tvm
+
+    return isinstance(argument, tvm.ir.GenericConst) and not argument.value.shape
+
+
 def _scalar(value: Any) -> Any:
     from tvm import relax
 
     return relax.const(float(value), "float32")
 
 
-def _rewriting(rule: Any) -> Any:
+def rewriting(rule: Any) -> Any:
     """A pass that asks `rule(call, arguments)` for each operator; None leaves it as it is."""
     import tvm
     from tvm import relax

@@ -11,27 +11,32 @@ import numpy as np
 from edgetune.errors import ExportError, MissingDependencyError
 from edgetune.export.board import run_tvm
 from edgetune.export.linker import host_triple, shared_library_linker
+from edgetune.export.tuning.database import default_database, tuned_tiles
 from edgetune.export.tvm_layout import channels_last
-from edgetune.export.tvm_schedule import Registers, schedule_module
+from edgetune.export.tvm_schedule import kernels_of, schedule_module
+from edgetune.export.tvm_tile import Registers
 from edgetune.files import atomic_write
 
 Target = Mapping[str, Any]
 
 
-SCHEDULES = "loops tiled for the processor's registers, not tuned by timing on the board"
-"""What a card says of a library that :func:`compile_tvm` made."""
-
-
-def compile_tvm(source: Path, target: Path, *, tvm_target: Target) -> None:
+def compile_tvm(source: Path, target: Path, *, tvm_target: Target, database: Path | None = None) -> str:
     """Compiles and links `source`; the library runs with :mod:`edgetune.export.board.run_tvm`.
 
-    The loops are tiled for the processor's registers by :mod:`edgetune.export.tvm_schedule`.
+    The loops are tiled for the processor's registers by :mod:`edgetune.export.tvm_schedule`: as the database of tuned
+    schedules says for the target, or else by rule.
 
     Parameters
     ----------
     tvm_target
         As a device profile gives it, for example
         `{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "mattr": ["+neon"]}`.
+    database
+        Of tuned schedules; by default the user's own, that `edgetune tune` fills.
+
+    Returns
+    -------
+    How the loops were tiled, for a card.
 
     Raises
     ------
@@ -41,14 +46,26 @@ def compile_tvm(source: Path, target: Path, *, tvm_target: Target) -> None:
         No TVM or no linker.
     """
     tvm = _tvm()
+    link = shared_library_linker(tvm_target["mtriple"])
+    tuned = tuned_tiles(database or default_database(), tvm_target)
+    with tvm.target.Target(dict(tvm_target)) as llvm, atomic_write(target) as aside:
+        fused = fused_kernels(source)
+        module = schedule_module(fused, registers_of(tvm_target), tuned)
+        tvm.compile(module, llvm).export_library(str(aside), fcompile=link)
+    return _spoken([kernel.key in tuned for _, kernel in kernels_of(fused).values() if kernel])
+
+
+def _spoken(tuned: list[bool]) -> str:
+    if not any(tuned):
+        return "loops tiled for the processor's registers, not tuned by timing on the board"
+    return f"loops of {sum(tuned)} of {len(tuned)} kernels tuned by timing, the others tiled by rule"
+
+
+def fused_kernels(source: Path) -> Any:
+    """The `IRModule` of an ONNX file with each kernel a function, channels last, what follows it fused into it."""
     from tvm import relax
 
-    link = shared_library_linker(tvm_target.get("mtriple", host_triple()))
-    module = import_onnx(source)
-    with tvm.target.Target(dict(tvm_target)) as llvm, atomic_write(target) as aside:
-        fused = relax.get_pipeline("zero")(channels_last(module))
-        executable = tvm.compile(schedule_module(fused, registers_of(llvm)), llvm)
-        executable.export_library(str(aside), fcompile=link)
+    return relax.get_pipeline("zero")(channels_last(import_onnx(source)))
 
 
 def import_onnx(source: Path) -> Any:
@@ -65,14 +82,15 @@ def import_onnx(source: Path) -> Any:
     return relax.transform.DecomposeOpsForInference()(module)
 
 
-def registers_of(target: Any) -> Registers:
-    """The vector registers of a `tvm.target.Target`'s processor."""
-    import tvm
+def registers_of(tvm_target: Target) -> Registers:
+    """The vector registers of a target's processor."""
+    tvm = _tvm()
+    target = tvm.target.Target(dict(tvm_target))
 
     def has(feature: str) -> bool:
         return bool(tvm.target.codegen.llvm_cpu_has_features(feature, target))
 
-    if "aarch64" in str(target.attrs.get("mtriple", "")):
+    if "aarch64" in tvm_target["mtriple"]:
         return Registers(lanes=4, count=32)
     if has("avx512f"):
         return Registers(lanes=16, count=32)

@@ -9,88 +9,20 @@ before it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate, product
-from math import ceil
+from collections.abc import Mapping
+from itertools import accumulate
 from operator import mul
 from types import MappingProxyType
 from typing import Any
 
 from edgetune.export.tvm_kernel import Kernel, read_kernel
+from edgetune.export.tvm_tile import Registers, Tile, chosen_tile, divisors
+from edgetune.export.tvm_weights import WEIGHTS, rearrange_weights, with_constant_weights
 
-MOST_PIXELS = 32
-"""Pixels in a tile; more would only make the code longer."""
 PARALLEL_FROM = 1_000_000
 """Multiply-accumulates of a kernel from which threads pay: below, waking them takes longer than the work."""
-
-
-@dataclass(frozen=True)
-class Registers:
-    """A processor's vector registers: how many there are and how many float32 lanes each has."""
-
-    lanes: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Tile:
-    """What is held in registers: `rows` × `columns` pixels × `vectors` × `lanes` channels.
-
-    `weights_stay`: channels are the outermost loop, so that a panel of weights stays in the cache over all pixels.
-    """
-
-    rows: int = 1
-    columns: int = 1
-    vectors: int = 1
-    lanes: int = 1
-    weights_stay: bool = False
-
-
 ITERATIONS = 16
 """Of a parallel loop: four for each of four threads."""
-
-
-def tiles(kernel: Kernel, registers: Registers) -> Iterator[Tile]:
-    """All tiles that divide the kernel's output and fit the registers."""
-    height, width, channels = kernel.shape
-    for lanes in _vector_lengths(channels, registers.lanes):
-        for vectors, columns in product(_divisors(channels // lanes), _divisors(width)):
-            for rows in _divisors(height) if columns == width else (1,):
-                if rows * columns <= MOST_PIXELS and _held(rows * columns, vectors) <= registers.count:
-                    yield Tile(rows, columns, vectors, lanes)
-                    if kernel.reduction[:-1] == (1, 1) and vectors * lanes < channels:
-                        yield Tile(rows, columns, vectors, lanes, weights_stay=True)
-
-
-def default_tile(kernel: Kernel, registers: Registers) -> Tile:
-    """The tile that needs the fewest loads for its multiply-accumulates, among those that hide their latency."""
-    return max(tiles(kernel, registers), key=lambda tile: _merit(tile, registers))
-
-
-def _merit(tile: Tile, registers: Registers) -> tuple[float, int]:
-    pixels = tile.rows * tile.columns
-    full = tile.lanes / (ceil(tile.lanes / registers.lanes) * registers.lanes)
-    busy = min(1.0, pixels * tile.vectors / 8)  # eight independent sums hide the latency of a multiply-accumulate
-    loads = (tile.vectors + pixels) / (tile.vectors * pixels)
-    return full * busy / max(1.0, 2 * loads), -tile.vectors
-
-
-def _held(pixels: int, vectors: int) -> int:
-    """Registers in use: the sums, the weights, one pixel."""
-    return pixels * vectors + vectors + 1
-
-
-def _vector_lengths(channels: int, lanes: int) -> list[int]:
-    """The register's full length, or a half or quarter where that divides the channels and the full one does not."""
-    for length in (lanes, lanes // 2, lanes // 4):
-        if length >= 4 and channels % length == 0:
-            return [length]
-    return [max(d for d in _divisors(channels) if d <= lanes)]
-
-
-def _divisors(number: int) -> list[int]:
-    return [d for d in range(1, number + 1) if number % d == 0]
 
 
 def schedule_kernel(kernel: Kernel, tile: Tile) -> Any:
@@ -103,6 +35,8 @@ def schedule_kernel(kernel: Kernel, tile: Tile) -> Any:
     for name in kernel.apart:
         _vectorize(sch, name, tile.lanes)
     core = sch.get_sblock(kernel.core)
+    if packs(kernel, tile):
+        _pack_weights(sch, core, kernel, tile.vectors * tile.lanes)
     output = sch.get_sblock(kernel.output) if kernel.output else sch.cache_write(core, 0, "global")
 
     *batch, c = sch.get_loops(output)
@@ -111,11 +45,16 @@ def schedule_kernel(kernel: Kernel, tile: Tile) -> Any:
     y, rows = sch.split(y, [None, tile.rows])
     x, columns = sch.split(x, [None, tile.columns])
     c, vectors, lanes = sch.split(c, [None, tile.vectors, tile.lanes])
-    outer = [c, *batch, y, x] if tile.weights_stay else [*batch, y, x, c]
+    ys = sch.split(y, [None, tile.band // tile.rows]) if tile.band else [y]
+    outer = [c, *batch, *ys, x] if tile.weights_stay else [*batch, *ys, x, c]
     sch.reorder(*outer, rows, columns, vectors, lanes)
 
     sch.compute_at(core, outer[-1], preserve_unit_loops=True)
     sch.set_scope(core, 0, "local")
+    if kernel.padding:
+        if tile.band:
+            sch.compute_at(sch.get_sblock(kernel.padding), ys[0])
+        _vectorize(sch, kernel.padding, tile.lanes)
     inner = sch.get_loops(core)[len(outer) :]
     *pixels, channels = inner[: len(inner) - len(kernel.reduction)]
     reduction = inner[len(inner) - len(kernel.reduction) :]
@@ -123,7 +62,7 @@ def schedule_kernel(kernel: Kernel, tile: Tile) -> Any:
     sch.reorder(*reduction, *pixels, vector, lane)
     _hold_in_registers(sch, [*pixels, vector, lane])
     if kernel.macs >= PARALLEL_FROM:
-        sch.parallel(sch.fuse(*_enough_for_all(sch, outer)))
+        sch.parallel(sch.fuse(*_enough_for_all(sch, [*batch, ys[0]] if tile.band else outer)))
     outside = len(sch.get_loops(core)) - len(inner) - 1  # the channels were split in two
     start = sch.decompose_reduction(core, reduction[0])
     _hold_in_registers(sch, sch.get_loops(start)[outside:])
@@ -146,29 +85,58 @@ def schedule_elementwise(function: Any, lanes: int) -> Any:
 def schedule_module(module: Any, registers: Registers, tuned: Mapping[str, Tile] = MappingProxyType({})) -> Any:
     """An `IRModule` with every kernel scheduled: by its tile in `tuned`, or by the default one.
 
-    What the scheme does not cover keeps TVM's stock schedule.
+    What the scheme does not cover keeps TVM's stock schedule. `tuned` goes by :attr:`Kernel.key`.
     """
-    import tvm
     from tvm.s_tir.schedule import ScheduleError
 
-    scheduled = {}
-    for name, function in module.functions_items():
-        if not isinstance(function, tvm.tirx.PrimFunc):
-            continue
-        plain = function.with_attr("global_symbol", "main")
-        kernel = read_kernel(plain)
+    scheduled, packed = {}, {}
+    for name, (function, kernel) in kernels_of(module).items():
         try:
             if kernel is None:
-                result = schedule_elementwise(plain, registers.lanes)
-            else:
-                result = schedule_kernel(kernel, tuned.get(kernel.key) or default_tile(kernel, registers))
+                scheduled[name] = schedule_elementwise(function, registers.lanes)
+                continue
+            tile = chosen_tile(kernel, registers, tuned)
+            (packed if packs(kernel, tile) else scheduled)[name] = schedule_kernel(kernel, tile)
         except ScheduleError:
             continue
-        scheduled[name] = result.with_attr("global_symbol", name.name_hint).with_attr("tirx.is_scheduled", True)
     module = module.clone()
     for name, function in scheduled.items():
-        module.update_func(name, function)
-    return module
+        module.update_func(name, _finished(function, name.name_hint))
+    return rearrange_weights(
+        module, {name.name_hint: _finished(f, f"{name.name_hint}_packed") for name, f in packed.items()}
+    )
+
+
+def kernels_of(module: Any) -> dict[Any, tuple[Any, Kernel | None]]:
+    """Each `PrimFunc` of a module under the name that schedules expect, by its variable, and the kernel it is."""
+    import tvm
+
+    constant = with_constant_weights(module)
+    found = {}
+    for name, function in module.functions_items():
+        if isinstance(function, tvm.tirx.PrimFunc):
+            plain = function.with_attr("global_symbol", "main")
+            found[name] = plain, read_kernel(plain, constant_weights=name.name_hint in constant)
+    return found
+
+
+def _finished(function: Any, name: str) -> Any:
+    return function.with_attr("global_symbol", name).with_attr("tirx.is_scheduled", True)
+
+
+def packs(kernel: Kernel, tile: Tile) -> bool:
+    """Whether the schedule reads the weights in panels of the tile's channels."""
+    return kernel.packable and tile.vectors * tile.lanes < kernel.shape[-1]
+
+
+def _pack_weights(sch: Any, core: Any, kernel: Kernel, panel: int) -> None:
+    reads = [region.source.same_as(kernel.function.params[WEIGHTS]) for region in sch.get(core).reads]
+
+    def in_panels(*axes: Any) -> list[Any]:
+        *others, channel = axes
+        return [channel // panel, *others, channel % panel]
+
+    sch.transform_layout(core, ("read", reads.index(True)), in_panels)
 
 
 def _enough_for_all(sch: Any, loops: list[Any]) -> list[Any]:
@@ -190,6 +158,6 @@ def _vectorize(sch: Any, block: str, lanes: int) -> None:
         sch.reorder(loops[-1], loops[-2])
         loops[-1] = loops[-2]
     last = loops[-1]
-    length = max(d for d in _divisors(int(sch.get(last).extent)) if d <= lanes)
+    length = max(d for d in divisors(int(sch.get(last).extent)) if d <= lanes)
     _, lane = sch.split(last, [None, length])
     sch.vectorize(lane)

@@ -13,7 +13,9 @@ from edgetune.export.bundle import write_bundle
 from edgetune.export.card import Artefact, Card
 from edgetune.export.host import logits_of
 from edgetune.export.int8 import quantize_onnx
-from edgetune.export.tvm_library import compile_tvm, host_target
+from edgetune.export.tuning.database import Record, add_records, target_name
+from edgetune.export.tuning.tasks import tasks_of
+from edgetune.export.tvm_library import compile_tvm, host_target, registers_of
 from edgetune.export.verify import logits_on, this_host, verify_bundle
 from tools.pi_userland import PiUserland
 
@@ -54,6 +56,22 @@ def test_a_bundle_is_verified_where_its_artefacts_are_made_for(
     assert [check.where for check in plain.checks] == ["this host", "emulated rpi4"]
     assert [check.where for check in library.checks] == ["emulated rpi4"]
     assert library.checks[0].agreement.relative_difference < 1e-5
+
+
+def test_tiles_that_tuning_may_choose_run_on_the_board(
+    pi: PiUserland, hswish_network, hswish_onnx: Path, test_pictures: np.ndarray, tmp_path: Path
+) -> None:
+    rng, database = np.random.default_rng(0), tmp_path / "tuned.jsonl"
+    drawn = {
+        task.kernel.key: sorted(task.tiles, key=str)[rng.integers(len(task.tiles))]
+        for task in tasks_of(hswish_onnx, registers_of(CORTEX_A72))
+    }
+    values = {"target": target_name(CORTEX_A72), "ms": 1.0, "by_rule_ms": 1.0, "timed": 1}
+    add_records(database, [Record(kernel=key, tile=tile, **values) for key, tile in drawn.items()])
+    note = compile_tvm(hswish_onnx, tmp_path / "tuned.so", tvm_target=CORTEX_A72, database=database)
+    assert f"of {len(drawn)} of" in note
+    expected = torch_logits_of(hswish_network, test_pictures)
+    compare_logits(expected, logits_on(pi, tmp_path / "tuned.so", test_pictures)).require("tuned.so", tolerance=1e-5)
 
 
 def test_a_library_for_another_processor_fails(pi: PiUserland, relu_onnx: Path, test_pictures, tmp_path: Path) -> None:

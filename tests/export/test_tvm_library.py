@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edgetune.device.profile import shipped_profiles
 from edgetune.errors import ExportError, MissingDependencyError
 from edgetune.export import linker
 from edgetune.export.agreement import compare_logits, torch_logits_of
@@ -52,3 +53,15 @@ def test_a_failed_link_says_what_the_linker_said(tmp_path: Path) -> None:
     link = linker.shared_library_linker(linker.host_triple())
     with pytest.raises(ExportError, match=r"broken\.o"):
         link(str(tmp_path / "a.so"), [str(tmp_path / "broken.o")])
+
+
+ELF_MACHINES = {"x86_64-linux-gnu": 62, "aarch64-linux-gnu": 183}
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a55", "cortex-a72", "cortex-a76"])
+def test_boards_are_compiled_for_from_their_profiles(cpu: str, dense_onnx: Path, tmp_path: Path) -> None:
+    profile = next(p for p in shipped_profiles() if p.target.cpu == cpu and "gnu" in p.target.triple)
+    compile_tvm(dense_onnx, tmp_path / "model.so", tvm_target=profile.tvm_target)
+    header = (tmp_path / "model.so").read_bytes()[:20]
+    assert header[:4] == b"\x7fELF"
+    assert int.from_bytes(header[18:20], "little") == ELF_MACHINES[profile.target.triple]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from edgetune.export.agreement import compare_logits, torch_logits_of
 from edgetune.export.onnx_file import export_onnx
 from edgetune.export.tvm_kernel import read_kernel
 from edgetune.export.tvm_layout import channels_last
-from edgetune.export.tvm_library import compile_tvm, host_target, import_onnx, tvm_logits_of
-from edgetune.export.tvm_schedule import Registers, default_tile, schedule_kernel, tiles
+from edgetune.export.tvm_library import compile_tvm, fused_kernels, host_target, import_onnx, tvm_logits_of
+from edgetune.export.tvm_schedule import packs, schedule_kernel
+from edgetune.export.tvm_tile import PADDED_BYTES, Registers, chosen_tile, default_tile, tiles
+from edgetune.export.tvm_weights import in_panels
 
 NEON, AVX512 = Registers(lanes=4, count=32), Registers(lanes=16, count=32)
 
@@ -65,21 +68,54 @@ def test_tiles_divide_the_output_and_fit_the_registers(network_kernels: list, re
             assert tile.lanes <= registers.lanes or tile.lanes == channels
 
 
-def test_every_tile_gives_the_same_numbers(network_kernels: list) -> None:
+@pytest.mark.parametrize("kind", ["full", "depthwise", "pointwise"])
+def test_every_tile_gives_the_same_numbers(network_kernels: list, kind: str) -> None:
+    """With padding in bands and as a whole, with weights in panels and as they are."""
     rng = np.random.default_rng(0)
-    kernel = max(network_kernels, key=lambda kernel: kernel.macs)
+    wanted = {"full": (3, 3, 8), "depthwise": (5, 5, 1), "pointwise": (1, 1, 24)}[kind]
+    kernel = next(kernel for kernel in network_kernels if kernel.reduction == wanted)
+    kernel = replace(kernel, packable=True)
     arguments = [rng.normal(size=[int(n) for n in p.shape]).astype(np.float32) for p in kernel.function.params]
 
-    def result(function) -> np.ndarray:
-        tensors = [tvm.runtime.tensor(values) for values in arguments]
+    def result(function, weights: np.ndarray) -> np.ndarray:
+        tensors = [tvm.runtime.tensor(values) for values in (arguments[0], weights, *arguments[2:])]
         tvm.compile(function, target="llvm")["main"](*tensors)
         return tensors[-1].numpy()
 
-    expected = result(kernel.function)
-    for tile in list(tiles(kernel, NEON))[::7]:
-        np.testing.assert_allclose(
-            result(schedule_kernel(kernel, tile)), expected, rtol=1e-4, atol=1e-4, err_msg=str(tile)
-        )
+    expected = result(kernel.function, arguments[1])
+    choices = list(tiles(kernel, NEON))
+    for tile in [choices[i] for i in rng.choice(len(choices), size=min(12, len(choices)), replace=False)]:
+        weights = in_panels(arguments[1], tile.vectors * tile.lanes) if packs(kernel, tile) else arguments[1]
+        actual = result(schedule_kernel(kernel, tile), weights)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4, err_msg=str(tile))
+
+
+def test_a_tuned_tile_is_taken_where_it_fits(network_kernels: list) -> None:
+    kernel = max(network_kernels, key=lambda kernel: kernel.macs)
+    other = next(tile for tile in tiles(kernel, NEON) if tile != default_tile(kernel, NEON))
+    assert chosen_tile(kernel, NEON, {kernel.key: other}) == other
+    for unfit in ({kernel.key: replace(other, columns=1000)}, {"another": other}, {}):
+        assert chosen_tile(kernel, NEON, unfit) == default_tile(kernel, NEON)
+
+
+def test_padding_is_made_in_bands_that_fit_the_cache(network_kernels: list) -> None:
+    kernel = max((k for k in network_kernels if k.padding), key=lambda k: k.padded_bytes(k.shape[0]))
+    a_row = 4 * np.prod(kernel.padded[1:])
+    assert 0 <= 4 * np.prod(kernel.padded) - kernel.padded_bytes(kernel.shape[0]) <= a_row  # a stride may skip the last
+    assert default_tile(kernel, NEON).band == 0
+    wide = replace(kernel, padded=(kernel.padded[0], 100 * kernel.padded[1], kernel.padded[2]))
+    band = default_tile(wide, NEON).band
+    assert band == max((b for b in range(1, band + 1) if wide.padded_bytes(b) <= PADDED_BYTES), default=1)
+    assert 0 < band < kernel.shape[0]
+
+
+def test_relu6_is_part_of_its_convolution(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU6(), nn.Conv2d(8, 8, 3, 1, 1, groups=8), nn.ReLU6())
+    export_onnx(module, tmp_path / "relu6.onnx", channels=3, resolution=16, metadata={})
+    names = [name.name_hint for name in fused_kernels(tmp_path / "relu6.onnx").get_global_vars()]
+    fused = [name for name in names if "conv2d" in name]
+    assert len(fused) == 2
+    assert all("maximum" in name and "minimum" in name for name in fused)
 
 
 class Odd(nn.Module):

@@ -1,10 +1,12 @@
-"""How fast the artefacts of some networks run on this machine, and what making them costs.
+"""How fast the artefacts of networks run on this machine, and what making them costs.
 
-    python -m tools.bench.export model.onnx [model.onnx …] [--threads 1] [--runs 100]
+    python -m tools.bench.export [BUNDLE …] [--threads 1,2] [--runs 60] [--tune 10min] [--parts]
 
-Clocks onnxruntime float32, onnxruntime INT8 and the TVM library in turns, so that a busy spell hits all three, and
-prints medians. The figures are of this host, never of a board; INT8 is calibrated on noise, so its speed is meant, not
-its accuracy.
+MobileNetV2 and MobileNetV3-Large at 224 px, and the network of each bundle (built anew with random weights: only the
+speed is looked at). Clocks onnxruntime float32 and INT8, TVM by rule and tuned, torch and, where its converter's
+environment stands, LiteRT, in turns, so that a busy spell hits all, and prints medians. The figures are of this host,
+never of a board. `--tune` gives the tuner that much time for each network first; without it "tuned" is what the
+database holds already. `--parts` lists instead what each step takes from a bundle's network to checked artefacts.
 """
 
 from __future__ import annotations
@@ -17,47 +19,132 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
+import torch
+import tvm
 
-from edgetune.export.board import run_onnx, run_tvm
-from edgetune.export.int8 import quantize_onnx
-from edgetune.export.tvm_library import compile_tvm, host_target
+from edgetune import units
+from edgetune.device.profile import load_profile
+from edgetune.export.agreement import compare_logits, torch_logits_of
+from edgetune.export.board import run_onnx, run_tflite, run_tvm
+from edgetune.export.bundle import read_bundle
+from edgetune.export.host import logits_of
+from edgetune.export.int8 import quantize_best, quantize_onnx
+from edgetune.export.litert_environment import LiteRT
+from edgetune.export.onnx_file import export_onnx
+from edgetune.export.tflite_file import export_tflite
+from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
+from edgetune.nets.network import build_network
+from edgetune.pipeline.tuning import tune_model
+from edgetune.space.mobile import space_for
+from tools.bench.mobilenets import mobilenet_v2, mobilenet_v3_large
 
 Run = Callable[[np.ndarray], np.ndarray]
+BIG_CORES = 1
+COLUMNS = ("onnxruntime", "INT8", "TVM by rule", "TVM tuned", "torch", "LiteRT")
+NO_DATABASE = Path("/nonexistent/tuned.jsonl")
+
+
+class Subject:
+    """A network under the clock: a module, its input, and its artefacts in a folder."""
+
+    def __init__(self, name: str, module: torch.nn.Module, channels: int, resolution: int, folder: Path) -> None:
+        self.name, self.module, self.channels, self.resolution = name, module.eval(), channels, resolution
+        self.folder = folder / name
+        self.folder.mkdir()
+        rng = np.random.default_rng(0)
+        self.pixels = rng.integers(0, 256, (8, channels, resolution, resolution)).astype(np.float32)
+
+    @property
+    def onnx(self) -> Path:
+        return self.folder / "model.onnx"
+
+    def export(self) -> None:
+        export_onnx(self.module, self.onnx, channels=self.channels, resolution=self.resolution, metadata={})
+
+    def make(self) -> None:
+        quantize_onnx(self.onnx, self.folder / "int8.onnx", calibration=self.pixels)
+        compile_tvm(self.onnx, self.folder / "rule.so", tvm_target=host_target(), database=NO_DATABASE)
+        print(f"{self.name}: {compile_tvm(self.onnx, self.folder / 'tuned.so', tvm_target=host_target())}", flush=True)
+        if LiteRT.here().ready:
+            path = self.folder / "model.tflite"
+            export_tflite(self.module, path, channels=self.channels, resolution=self.resolution, litert=LiteRT.here())
+
+    def contenders(self, threads: int) -> dict[str, Run]:
+        torch.set_num_threads(threads)
+
+        def eager(picture: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return self.module(torch.from_numpy(picture)).numpy()
+
+        runs = {
+            "onnxruntime": run_onnx.load(self.onnx, threads),
+            "INT8": run_onnx.load(self.folder / "int8.onnx", threads),
+            "TVM by rule": run_tvm.load(self.folder / "rule.so"),
+            "TVM tuned": run_tvm.load(self.folder / "tuned.so"),
+            "torch": eager,
+        }
+        if (self.folder / "model.tflite").exists():
+            runs["LiteRT"] = run_tflite.load(self.folder / "model.tflite", threads)
+        return runs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("bundles", nargs="*", type=Path)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--runs", type=int, default=60)
+    parser.add_argument("--tune")
+    parser.add_argument("--parts", action="store_true")
     options = parser.parse_args()
-    os.environ["TVM_NUM_THREADS"] = str(options.threads)
-    print("| network | onnxruntime, ms | INT8, ms | TVM, ms | INT8 speed-up | TVM speed-up | made in, s |")
-    print("|---|---|---|---|---|---|---|")
-    for model in options.models:
-        print(row(model, options.threads, options.runs), flush=True)
+    os.environ["TVM_BIND_THREADS"] = "0"  # TVM's threads stay on the cores that the process was given
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.parts:
+            for bundle in options.bundles:
+                print_parts(finalist(bundle, Path(scratch)))
+            return
+        subjects = [
+            Subject("MobileNetV2", mobilenet_v2(), 3, 224, Path(scratch)),
+            Subject("MobileNetV3-Large", mobilenet_v3_large(), 3, 224, Path(scratch)),
+            *(finalist(bundle, Path(scratch)) for bundle in options.bundles),
+        ]
+        for subject in subjects:
+            subject.export()
+            if options.tune:
+                report = tune_model(subject.onnx, "host", budget_seconds=units.seconds(options.tune, where="--tune"))
+                print(f"{subject.name}: its kernels are {report.gain:.2f} times as fast as by rule", flush=True)
+            subject.make()
+        for threads in map(int, options.threads.split(",")):
+            print_speeds(subjects, threads, options.runs)
 
 
-def row(model: Path, threads: int, runs: int) -> str:
-    shape = [axis.dim_value for axis in onnx.load(model).graph.input[0].type.tensor_type.shape.dim]
-    pictures = np.random.default_rng(0).integers(0, 256, (8, *shape[1:])).astype(np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        int8, library = Path(folder) / "model.int8.onnx", Path(folder) / "model.tvm.so"
-        began = time.perf_counter()
-        quantize_onnx(model, int8, calibration=pictures)
-        quantised = time.perf_counter()
-        compile_tvm(model, library, tvm_target=host_target())
-        compiled = time.perf_counter()
-        contenders = [run_onnx.load(model, threads), run_onnx.load(int8, threads), run_tvm.load(library)]
-        plain, rounded, tvm = medians_ms(contenders, run_tvm.aligned(pictures[:1]), runs)
-    return (
-        f"| {model.stem} | {plain:.3f} | {rounded:.3f} | {tvm:.3f} | {plain / rounded:.2f} | {plain / tvm:.2f} "
-        f"| {quantised - began:.1f} + {compiled - quantised:.1f} |"
+def finalist(bundle: Path, folder: Path) -> Subject:
+    card = read_bundle(bundle).card
+    space, shape = space_for(card.preprocessing.resolution), card.preprocessing
+    architecture = space.architecture(
+        space.space.sample(card.provenance["sample"]),
+        channels=shape.channels,
+        resolution=shape.resolution,
+        classes=len(card.labels),
     )
+    torch.manual_seed(0)
+    return Subject(card.name, build_network(architecture), shape.channels, shape.resolution, folder)
+
+
+def print_speeds(subjects: list[Subject], threads: int, runs: int) -> None:
+    """A table of medians in milliseconds, in brackets how many times as fast as onnxruntime float32."""
+    tvm.get_global_func("runtime.config_threadpool")(BIG_CORES, threads)
+    print(f"\n{threads} thread{'s' if threads > 1 else ''}, medians of {runs}, measured on this host\n")
+    print(f"| network | {' | '.join(COLUMNS)} |\n|{'---|' * (1 + len(COLUMNS))}")
+    for subject in subjects:
+        contenders = subject.contenders(threads)
+        medians = dict(zip(contenders, medians_ms(list(contenders.values()), subject.pixels[:1], runs), strict=True))
+        first = medians["onnxruntime"]
+        cells = [f"{medians[c]:.3f} ({first / medians[c]:.2f})" if c in medians else "–" for c in COLUMNS]
+        print(f"| {subject.name} | {' | '.join(cells)} |", flush=True)
 
 
 def medians_ms(contenders: list[Run], picture: np.ndarray, runs: int) -> np.ndarray:
+    picture = run_tvm.aligned(picture)
     seconds = np.empty((runs + runs // 10, len(contenders)))
     for turn in seconds:
         for i, run in enumerate(contenders):
@@ -65,6 +152,44 @@ def medians_ms(contenders: list[Run], picture: np.ndarray, runs: int) -> np.ndar
             run(picture)
             turn[i] = time.perf_counter() - began
     return 1e3 * np.median(seconds[runs // 10 :], axis=0)
+
+
+def print_parts(subject: Subject) -> None:
+    """Seconds of each step from a network to checked artefacts, with pictures that are noise."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (2_000, *subject.pixels.shape[1:])).astype(np.float32)
+    labels = rng.integers(0, 10, len(pictures))
+    board, twin = subject.folder / "board.so", subject.folder / "host.so"
+
+    def check() -> None:
+        expected = torch_logits_of(subject.module, pictures[:256])
+        for logits in (logits_of(subject.onnx, pictures[:256]), tvm_logits_of(twin, pictures[:256])):
+            compare_logits(expected, logits).require(subject.name)
+
+    steps: dict[str, Callable[[], object]] = {
+        "export": subject.export,
+        "quantise and judge INT8": lambda: quantize_best(
+            subject.onnx,
+            subject.folder / "int8.onnx",
+            calibration=pictures[:256],
+            pictures=pictures,
+            labels=labels,
+            may_lose=1.0,
+        ),
+        "compile for the board": lambda: compile_tvm(
+            subject.onnx, board, tvm_target=load_profile("rpi4").tvm_target, database=NO_DATABASE
+        ),
+        "compile for this host": lambda: compile_tvm(
+            subject.onnx, twin, tvm_target=host_target(), database=NO_DATABASE
+        ),
+        "check against torch": check,
+    }
+    seconds = {}
+    for name, step in steps.items():
+        began = time.perf_counter()
+        step()
+        seconds[name] = time.perf_counter() - began
+    print(f"{subject.name}: {sum(seconds.values()):.1f} s", *(f"{n} {s:.1f}" for n, s in seconds.items()), sep=", ")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Choosing tiles by timing them on the board, instead of by rule."""

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgetune.errors import DeviceError, ModelFileError
+from edgetune.export.onnx_file import export_onnx
+from edgetune.export.tuning.runner import Runner
+from edgetune.export.tuning.tasks import TuningTask, tasks_of
+from edgetune.export.tvm_library import compile_tvm, host_target, registers_of, tvm_logits_of
+from edgetune.export.tvm_tile import Tile
+from edgetune.pipeline.tuning import optimizer_of, target_of, tune_model
+from edgetune.reporter import Reporter
+
+
+@pytest.fixture(scope="module")
+def two_layers() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU6(), nn.Conv2d(32, 64, 1), nn.ReLU6(), nn.Flatten(), nn.Linear(64 * 64, 10)
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def model(two_layers: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "two.onnx"
+    export_onnx(two_layers, path, channels=1, resolution=16, metadata={})
+    return path
+
+
+def test_tuned_schedules_are_found_kept_and_used(two_layers: nn.Module, model: Path, tmp_path: Path) -> None:
+    database = tmp_path / "tuned.jsonl"
+    report = tune_model(model, "host", budget_seconds=6, database=database)
+    assert report.finished
+    assert len(report.kernels) == 2  # of the last layer only one tile fits
+    assert all(kernel.ms <= kernel.by_rule_ms for kernel in report.kernels)
+    assert max(kernel.timed for kernel in report.kernels) > 4
+    assert sum(kernel.share for kernel in report.kernels) == pytest.approx(1)
+    note = compile_tvm(model, tmp_path / "tuned.so", tvm_target=host_target(), database=database)
+    assert note.startswith("loops of 2 of 3 kernels tuned")
+    pixels = np.random.default_rng(0).random((3, 1, 16, 16), dtype=np.float32)
+    with torch.no_grad():
+        expected = two_layers(torch.from_numpy(pixels)).numpy()
+    np.testing.assert_allclose(tvm_logits_of(tmp_path / "tuned.so", pixels), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_database_loops_are_tiled_by_rule(model: Path, tmp_path: Path) -> None:
+    note = compile_tvm(model, tmp_path / "plain.so", tvm_target=host_target(), database=tmp_path / "none.jsonl")
+    assert "not tuned" in note
+
+
+def test_ctrl_c_keeps_what_was_found(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, said = Runner.time, []
+
+    def stop_after_two(self: Runner, task: TuningTask, tiles: list[Tile]) -> list[float]:
+        if self._batches == 2:
+            raise KeyboardInterrupt
+        return plain(self, task, tiles)
+
+    class Heard(Reporter):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    monkeypatch.setattr(Runner, "time", stop_after_two)
+    database = tmp_path / "tuned.jsonl"
+    report = tune_model(model, "host", budget_seconds=60, database=database, reporter=Heard())
+    assert not report.finished
+    assert len(database.read_text().splitlines()) == 2
+    assert "kept" in said[0]
+
+
+def test_the_optimiser_finds_most_tiles_of_a_kernel(model: Path) -> None:
+    task = max(tasks_of(model, registers_of(host_target())), key=lambda task: len(task.tiles))
+    optimizer, found = optimizer_of(task.choices), set()
+    for _ in range(100):
+        for sample in optimizer.ask(8):
+            tile = task.tile(sample)
+            found.add(tile)
+            optimizer.tell([sample], [tile and {"ms": 1 / tile.columns}])
+    assert len(found - {None}) >= 0.9 * len(task.tiles)
+
+
+def test_a_board_is_tuned_for_on_the_board_alone() -> None:
+    with pytest.raises(DeviceError, match=r"tuning for rpi4 needs the board.*--runner"):
+        target_of("rpi4", None)
+    assert target_of("rpi4", "localhost:9090")["mcpu"] == "cortex-a72"
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(DeviceError, match="did you mean rpi4"):
+        target_of("rpi44", None)
+
+
+def test_not_an_onnx_file(tmp_path: Path) -> None:
+    (tmp_path / "notes.onnx").write_text("no model")
+    with pytest.raises(ModelFileError, match=r"notes\.onnx"):
+        tune_model(tmp_path / "notes.onnx", "host", budget_seconds=1)
+
+
+def test_the_report_is_json(model: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    import sys
+
+    from edgetune.cli import main
+
+    monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["edgetune", "tune", str(model), "--budget", "1s", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["where"] == "this host"
+    assert report["gain"] >= 1
+    assert (tmp_path / "tuned.jsonl").is_file()
