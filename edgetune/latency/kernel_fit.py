@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgetune.device.profile import Profile
+from edgetune.errors import MeasurementError
 from edgetune.latency.cost_model import Array, CostModel, Prior, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
@@ -22,8 +23,10 @@ from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.setting import Setting
 
 ORIGIN = "kernels of this machine"
-SHORTEST = 1e-3
-"""Milliseconds below which a profiler's clock tells nothing about one kernel."""
+SHORTEST = 3e-4
+"""Milliseconds that a kernel is taken to last at least: a profiler's clock doesn't tell less."""
+DISTURBED = 1.5
+"""Between a network's latency and its profiled kernels' sum: beyond, other programs ran meanwhile."""
 TICK = 5e-4
 """Milliseconds that a profiled kernel's time may be off."""
 TIGHT, LOOSE = 0.2, 1.0
@@ -76,15 +79,18 @@ def _kernel_rows(machine: Machine, clocked: Sequence[Clocked]) -> tuple[list[Ker
     rows, times = [], []
     for network in clocked:
         matrix = kernel_matrix(network.graph, machine)
-        own = {i: ms - cost for i, ms in network.kernel_ms.items() if ms - cost > SHORTEST}
-        # A machine that was slower while it was profiled was so for all kernels alike.
-        scale = np.clip(
-            network.latency_ms / max(sum(network.kernel_ms.values()) - cost * len(network.kernel_ms), 1e-6), 0.7, 1.4
-        )
-        for i, ms in own.items():
-            kernels.append(network.graph.kernels[i])
-            rows.append(matrix[i])
-            times.append(ms * scale)
+        own = {i: max(ms - cost, SHORTEST) for i, ms in network.kernel_ms.items()}
+        # A machine that was slower while it was profiled was so for all kernels alike; much slower, it was disturbed.
+        scale = network.latency_ms / max(sum(own.values()), 1e-6)
+        if not 1 / DISTURBED < scale < DISTURBED:
+            continue
+        for i, kernel in enumerate(network.graph.kernels):
+            if matrix[i].any():  # a kernel without a time of its own was fused into another
+                kernels.append(kernel)
+                rows.append(matrix[i])
+                times.append(own.get(i, SHORTEST) * scale)
+    if not kernels:
+        raise MeasurementError("no network's kernels add up to it", code="disturbed", mend="close other programs")
     return kernels, np.array(rows), np.array(times)
 
 

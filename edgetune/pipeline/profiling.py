@@ -41,6 +41,7 @@ POOL = (
     *(f"mobile-large-{r}-random-{i}" for i, r in enumerate((96, 128, 160, 192, 224) * 6)),
 )
 """Candidates, by the names of `edgetune.latency.reference`. No published network is among them."""
+SHARES = {"probe": 0.5, "mobile-small": 0.25, "mobile-large": 0.25}
 
 Clock = Callable[[str, Graph, Path], Clocked]
 
@@ -111,10 +112,15 @@ def profile_machine(
 def _chosen(
     design: KernelDesign, graphs: dict[str, Graph], clocked: Sequence[Clocked], model: CostModel, goal: int
 ) -> list[str]:
-    seen = {c.name for c in clocked}
-    left = [name for name in graphs if name not in seen]
-    chosen = design.choose([graphs[n] for n in left], [c.graph for c in clocked], model, goal - len(clocked))
-    return [left[i] for i in chosen]
+    """Half of them probes, a quarter samples of each space; each kind chooses what tells most about its own."""
+    names: list[str] = []
+    for kind, parts in SHARES.items():
+        seen = [c for c in clocked if c.name.startswith(kind)]
+        left = [name for name in graphs if name.startswith(kind) and name not in {c.name for c in seen}]
+        count = round(goal * parts) - len(seen)
+        chosen = design.choose([graphs[n] for n in left], [c.graph for c in clocked], model, count)
+        names += [left[i] for i in chosen]
+    return names
 
 
 def _write_sheet(folder: Path, name: str, version: str, clock: Clock, scratch: Path) -> tuple[Profile, Setting]:
