@@ -15,7 +15,7 @@ from tools.bench.memory import arena_bytes
 @pytest.mark.parametrize("network", ["hswish", "relu"])
 def test_it_is_what_onnxruntime_sets_aside(network: str, request: pytest.FixtureRequest) -> None:
     model: Path = request.getfixturevalue(f"{network}_onnx")
-    assert onnxruntime_arena_bytes(read_onnx(model)) == pytest.approx(arena_bytes(model), rel=0.02)
+    assert onnxruntime_arena_bytes(read_onnx(model)) == pytest.approx(arena_bytes(model), rel=0.15)
 
 
 def chain(*sizes: int) -> Graph:

@@ -39,7 +39,7 @@ def test_a_sum_reads_each_line_of_memory_once_and_in_a_stream(sum_of_floats: cou
     assert sum_of_floats.l1d_misses == pytest.approx(lines, rel=0.02)
     assert sum_of_floats.l2_misses == pytest.approx(lines, rel=0.02)
     assert sum_of_floats.streamed == pytest.approx(lines, rel=0.02)
-    assert sum_of_floats.tlb_misses == pytest.approx(SIZE * 4 / 4096, rel=0.05)
+    assert sum_of_floats.tlb_misses == pytest.approx(SIZE * 4 / 4096, rel=0.15)  # the interpreter has pages too
 
 
 def test_a_vector_load_takes_one_to_four_floats(sum_of_floats: counts.Counts) -> None:

@@ -82,14 +82,18 @@ def count(
     *,
     caches: bool = True,
     packages: Iterable[Path] = (),
+    settling: int = 1,
 ) -> Counts:
-    """As :func:`count_model`, by a script of one's own that has a function `load`; `packages` join the Python path."""
+    """As :func:`count_model`, by a script of one's own that has a function `load`.
+
+    `packages` join the Python path; `settling` inferences, in which a runtime lays out its memory, run before.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         pixels, out = Path(scratch) / "picture.npy", Path(scratch) / "counts.txt"
         np.save(pixels, picture)
         plugin = f"{_plugin()},out={out},caches={'on' if caches else 'off'}"
         # Relative, so that no name, hence no hash of one, differs from run to run.
-        command = userland.command([HERE / "region.py", runner, model.resolve(), pixels.name])
+        command = userland.command([HERE / "region.py", runner, model.resolve(), pixels.name, str(settling)])
         environment = userland.environment | {"PYTHONHASHSEED": "0"}
         environment["PYTHONPATH"] = ":".join([environment["PYTHONPATH"], *map(str, packages)])
         # The static emulator gives way to the one that loads plugins.

@@ -59,7 +59,7 @@ def count_networks(params: Path, measured: Mapping[str, float], out: Path = NETW
         if name in done or name not in measured:
             continue
         picture = np.full((1, 3, resolution, resolution), 0.01, np.float32)
-        counts = count(userland, RUNNER, params / f"{name}.param", picture, packages=packages)
+        counts = count(userland, RUNNER, params / f"{name}.param", picture, packages=packages, settling=0)
         row = {"network": name, "measured_ms": measured[name], "instructions": counts.instructions}
         row |= {key: round(value) for key, value in asdict(work_of(counts)).items()}
         with out.open("a", newline="") as stream:

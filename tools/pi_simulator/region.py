@@ -19,12 +19,14 @@ def mark(value: int) -> None:
         os.sched_get_priority_max(value)
 
 
-def main(script: str, model: str, picture: str) -> None:
+def main(script: str, model: str, picture: str, settling: str = "0") -> None:
     spec = importlib.util.spec_from_file_location("runner", script)
     assert spec is not None and spec.loader is not None
     runner = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(runner)
     run, pixels = runner.load(model), np.load(picture)
+    for _ in range(int(settling)):
+        run(pixels)
     mark(WARM)
     run(pixels)
     mark(START)
