@@ -117,14 +117,14 @@ class AdaptiveSpace(Wrapping):
 
     def _freeze_or_thaw(self, parameter: Parameter, share: float, members: Sequence[Trial]) -> None:
         label, threshold = parameter.label, self._threshold
-        frozen = len(self.allowed.get(label, ())) == 1
+        frozen = len(self.allowed.get(label, options_of(parameter))) == 1
         idle = self._idle[label] = self._idle[label] + 1 if share < threshold else 0
         if not frozen and idle >= PATIENCE:
             values = Counter(trial.sample[label] for trial in members if label in trial.sample.values)
             if values:
                 reason = f"its share in the variation is {share:.2%} at most, less than {threshold:.2%}"
                 self._change("freeze", label, (values.most_common(1)[0][0],), reason)
-        elif frozen and share > THAWED * threshold:
+        elif frozen and label in self.allowed and share > THAWED * threshold:
             options = self.pools.get(label, options_of(parameter))
             self._change("thaw", label, options, f"its share in the variation has become {share:.2%}")
 
@@ -137,8 +137,8 @@ class AdaptiveSpace(Wrapping):
         tried = Counter((label, value) for trial in trials for label, value in trial.sample.values.items())
         for parameter in self.problem.space.parameters:
             label = parameter.label
-            if not isinstance(parameter, Choice):
-                continue
+            if not isinstance(parameter, Choice) or not any(label in trial.sample.values for trial in members):
+                continue  # what no member of the front has was not compared with anything
             pool = self.pools.get(label, parameter.options)
             now = self.allowed.get(label, pool)
             back = [value for value in pool if value not in now and (label, value) in on_front]

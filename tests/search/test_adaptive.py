@@ -107,3 +107,25 @@ def test_samples_move_to_the_nearest_option() -> None:
 def test_later_changes_of_a_label_take_the_place_of_earlier_ones() -> None:
     drop, thaw = Change(40, "drop", "m1", (2, 3), ""), Change(60, "thaw", "m1", (2, 3, 4), "")
     assert replay([drop, thaw]) == {"m1": (2, 3, 4)}
+
+
+def test_choices_that_the_front_does_not_have_keep_their_options() -> None:
+    """The front is shallow: nothing is known of how wide a second layer should be."""
+    space = Space(
+        "tree",
+        (
+            Choice("depth", (1, 2)),
+            Choice("width", (8, 16, 32), (Condition("depth", (2,)),)),
+            *(Choice(f"x{i}", tuple(range(4))) for i in range(3)),
+            Choice("only", ("one",)),
+        ),
+    )
+    problem = Problem(space, (Objective("error"), Objective("cost")))
+    strategy = AdaptiveSpace(NSGA2(problem))
+    rng = np.random.default_rng(0)
+    samples = [space.draw(rng) for _ in range(FIRST + EVERY)]
+    figures = [{"error": 10.0 * float(s["depth"]) - float(s["x0"]), "cost": float(s["x0"])} for s in samples]
+    strategy.tell([Trial(i, s, f, "done", seed=0) for i, (s, f) in enumerate(zip(samples, figures, strict=True))])
+    changed = {change.label: change.action for change in strategy.changes}
+    assert not {"width", "only"} & set(changed)
+    assert "depth" in changed
