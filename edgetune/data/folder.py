@@ -106,6 +106,7 @@ class Folder(ImageSource):
             np.array([file.label for file in found], np.int64),
             np.array([file.given for file in found], np.int8),
             self._notes(faults),
+            [printable(file.path.relative_to(self.root)) for file in found],
         )
 
     def _decode(self, resolution: int, row: int) -> NDArray[np.uint8] | str:

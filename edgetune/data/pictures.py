@@ -18,10 +18,13 @@ class Pictures:
         uint8, (N, height, width, channels), pixel values 0…255; read-only and mapped from a file.
     labels
         int64, (N,), indices into the set's classes.
+    names
+        str, (N,): a picture's path in its folder, or its number in the published set.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    names: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,6 +54,12 @@ class Dataset:
     notes: tuple[str, ...]
     licence: str
     content_hash: str
+
+    @property
+    def splits(self) -> dict[str, list[str]]:
+        """The names of each split's pictures, in order, to be written down."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: [] if part.names is None else part.names.tolist() for name, part in parts.items()}
 
     @property
     def channels(self) -> int:

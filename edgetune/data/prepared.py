@@ -11,11 +11,11 @@ from numpy.lib.format import write_array_header_1_0
 from numpy.typing import NDArray
 
 from edgetune.data.pictures import Dataset, Pictures
-from edgetune.data.source import ImageSource, Progress
-from edgetune.data.splits import split
+from edgetune.data.source import Collection, ImageSource, Progress
+from edgetune.data.splits import split, thin_classes
 from edgetune.files import atomic_folder
 
-FORMAT = 1
+FORMAT = 2
 """Part of every cache key: raise it when decoding or splitting changes."""
 ROWS = 1024
 """Pictures handled at a time where a whole array may not fit the memory."""
@@ -34,23 +34,28 @@ def prepare(source: ImageSource, resolution: int, seed: int, entry: Path, progre
         scratch.mkdir()
         found = source.read(resolution, scratch, progress)
         digests = np.stack([np.frombuffer(hashlib.sha256(image.tobytes()).digest(), "<u8") for image in found.images])
-        splits = split(found.labels, found.given, digests[:, 0], source.classes, seed)
+        kept, left_out = kept_classes(found, source.classes, digests[:, 0])
+        classes = tuple(source.classes[label] for label in kept)
+        rows = np.flatnonzero(np.isin(found.labels, kept))
+        labels = np.searchsorted(kept, found.labels[rows])
+        splits = split(labels, found.given[rows], digests[rows, 0], classes, seed)
         order = np.concatenate([splits.train, splits.validation, splits.test])
+        labels, order = labels[order], rows[order]
 
         images = save_rows(folder / "images.npy", found.images, order)
-        labels = found.labels[order]
         np.save(folder / "labels.npy", labels)
+        np.save(folder / "names.npy", np.array(found.names or range(len(found.labels)), np.str_)[order])
         mean, std = channel_statistics(images[: len(splits.train)])
         counts = [len(splits.train), len(splits.validation), len(splits.test)]
         content = hashlib.sha256(digests[order].tobytes() + labels.tobytes())
-        content.update(json.dumps([source.classes, counts, images.shape]).encode())
+        content.update(json.dumps([classes, counts, images.shape]).encode())
         description = {
             "name": source.name,
-            "classes": source.classes,
+            "classes": classes,
             "counts": counts,
             "mean": mean,
             "std": std,
-            "notes": [*found.notes, *splits.notes],
+            "notes": [*found.notes, *left_out, *splits.notes],
             "licence": source.licence,
             "content_hash": content.hexdigest(),
         }
@@ -58,6 +63,18 @@ def prepare(source: ImageSource, resolution: int, seed: int, entry: Path, progre
         for file in scratch.iterdir():
             file.unlink()
         scratch.rmdir()
+
+
+def kept_classes(
+    found: Collection, classes: tuple[str, ...], digests: NDArray[np.uint64]
+) -> tuple[list[int], tuple[str, ...]]:
+    """The classes, by index, that are left when the thin ones go, and a note on those."""
+    thin = thin_classes(found.labels, found.given, digests)
+    if not thin or len(classes) - len(thin) < 2:
+        return list(range(len(classes))), ()
+    names = ", ".join(repr(classes[label]) for label in thin)
+    note = f"classes left out, since nearly all their pictures are copies or in other classes too: {names}"
+    return [label for label in range(len(classes)) if label not in thin], (note,)
 
 
 def save_rows(path: Path, images: NDArray[np.uint8], order: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -81,11 +98,12 @@ def open_prepared(entry: Path) -> Dataset:
     description = json.loads((entry / "dataset.json").read_text())
     images = np.load(entry / "images.npy", mmap_mode="r")
     labels = np.load(entry / "labels.npy")
-    if not len(images) == len(labels) == sum(description["counts"]):
+    names = np.load(entry / "names.npy", mmap_mode="r")
+    if not len(images) == len(labels) == len(names) == sum(description["counts"]):
         raise ValueError("counts differ")
     ends = np.cumsum(description["counts"])
     train, validation, test = (
-        Pictures(images[end - count : end], labels[end - count : end])
+        Pictures(images[end - count : end], labels[end - count : end], names[end - count : end])
         for end, count in zip(ends, description["counts"], strict=True)
     )
     return Dataset(

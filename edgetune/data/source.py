@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -36,12 +36,15 @@ class Collection:
         int64, (N,).
     given
         int8, (N,), values of :class:`Split`.
+    names
+        N of them, what tells the pictures apart for people; by default their numbers.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     given: NDArray[np.int8]
     notes: tuple[str, ...] = ()
+    names: Sequence[str] | None = None
 
 
 class ImageSource(ABC):

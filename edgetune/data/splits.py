@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from edgetune.data.source import Split
 from edgetune.errors import DataError
 
-TEST_SHARE = 0.15
-VALIDATION_SHARE = 0.1
+CARVED = {Split.TEST: 0.15, Split.VALIDATION: 0.1}
+"""Shares of the training part that become a split which the set's makers did not give."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,7 @@ def split(
     """
     keep, notes = without_copies(labels, given, digests)
     parts = {part: np.flatnonzero(keep & (given == part)) for part in Split}
-    carved = {
-        part: share
-        for part, share in ((Split.TEST, TEST_SHARE), (Split.VALIDATION, VALIDATION_SHARE))
-        if not len(parts[part])
-    }
+    carved = {part: share for part, share in CARVED.items() if not len(parts[part])}
     pool = parts[Split.TRAIN]
     counts = np.bincount(labels[pool], minlength=len(classes))
     if (few := int(counts.argmin()), counts.min())[1] < 1 + len(carved):
@@ -75,6 +71,19 @@ def split(
     parts[Split.TRAIN] = np.concatenate(train)
     shuffled = {part: rng.permutation(rows) for part, rows in parts.items()}
     return Splits(shuffled[Split.TRAIN], shuffled[Split.VALIDATION], shuffled[Split.TEST], notes)
+
+
+def thin_classes(labels: NDArray[np.int64], given: NDArray[np.int8], digests: NDArray[np.uint64]) -> list[int]:
+    """Classes that have enough pictures to be in every split, but too few once copies are left out.
+
+    Too few from the beginning is a mistake to be told of; this is how untidy folders are. Parameters as of
+    :func:`split`.
+    """
+    keep, _ = without_copies(labels, given, digests)
+    pool = given == Split.TRAIN
+    needed = 1 + sum(not (given == part).any() for part in CARVED)
+    counts, usable = (np.bincount(labels[rows], minlength=labels.max() + 1) for rows in (pool, pool & keep))
+    return [int(label) for label in np.flatnonzero((counts >= needed) & (usable < needed))]
 
 
 def without_copies(

@@ -69,7 +69,8 @@ def test_a_cut_or_missing_cache_file_is_made_again(tmp_path: Path, file: str) ->
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     load_dataset("digits", cache=tmp_path)
-    assert sorted(file.name for file in entry(tmp_path).iterdir()) == ["dataset.json", "images.npy", "labels.npy"]
+    names = sorted(file.name for file in entry(tmp_path).iterdir())
+    assert names == ["dataset.json", "images.npy", "labels.npy", "names.npy"]
     assert len(list((tmp_path / "prepared").iterdir())) == 1
 
 
