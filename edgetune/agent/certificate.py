@@ -1,10 +1,12 @@
-"""A certificate that signs itself."""
+"""A certificate that signs itself: `python -m edgetune.agent.certificate` prints one and its key.
+
+Made by a program of its own, because `cryptography` would take 8 MB of the agent's memory for as long as it runs.
+"""
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
-
-from edgetune.errors import MissingDependencyError
 
 
 def make_certificate() -> tuple[bytes, bytes]:
@@ -12,14 +14,10 @@ def make_certificate() -> tuple[bytes, bytes]:
 
     It is valid for all times: a board without a battery does not know the date, and the host trusts the fingerprint.
     """
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "cryptography is not installed", mend="run: pip install 'edgetune[agent]'"
-        ) from error
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edgetune agent")])
     certificate = (
@@ -34,3 +32,7 @@ def make_certificate() -> tuple[bytes, bytes]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(b"".join(make_certificate()))

@@ -7,12 +7,16 @@ import hashlib
 import hmac
 import os
 import secrets
+import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from edgetune.errors import AgentError
+from edgetune.errors import AgentError, MissingDependencyError
 from edgetune.files import storage_errors
 
+BETWEEN = b"-----BEGIN PRIVATE KEY-----"
 TOKEN_BYTES = 32
 """256 bits; the issue of guessing them ends at 128."""
 
@@ -74,8 +78,8 @@ class Certificate:
     def __init__(self, folder: Path) -> None:
         self.certificate, self.key = folder / "certificate.pem", folder / "key.pem"
 
-    def ensure(self) -> str:
-        """Makes a certificate if there is none; returns the fingerprint.
+    def ensure(self, python: Sequence[str] = (sys.executable,)) -> str:
+        """Makes a certificate if there is none, with a program that `python` starts; returns the fingerprint.
 
         Raises
         ------
@@ -83,10 +87,15 @@ class Certificate:
             A certificate has to be made and `cryptography` is not installed.
         """
         if not (self.certificate.is_file() and self.key.is_file()):
-            from edgetune.agent.certificate import make_certificate
-
-            certificate, key = make_certificate()
-            write_secret(self.key, key)
+            command = [*python, "-P", "-m", "edgetune.agent.certificate"]
+            done = subprocess.run(command, capture_output=True, check=False)
+            if done.returncode != 0:
+                reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+                raise MissingDependencyError(
+                    f"no certificate could be made: {reason}", mend="run: pip install 'edgetune[agent]'"
+                )
+            certificate, key = done.stdout.split(BETWEEN)
+            write_secret(self.key, BETWEEN + key)
             write_secret(self.certificate, certificate)
         return self.fingerprint()
 

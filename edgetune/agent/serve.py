@@ -101,7 +101,7 @@ def make_server(
     """An agent that is ready to `run()`."""
     run = partial(_measure, tuple(place.python))
     certificate = Certificate(folder)
-    certificate.ensure()
+    certificate.ensure(place.python)
     config = uvicorn.Config(
         make_app(folder, run, settings),
         host=place.host,
@@ -157,7 +157,7 @@ def run_agent(
     """
     token = Token(folder)
     fresh = None if token.exists() else token.renew()
-    print_of = Certificate(folder).ensure()
+    print_of = Certificate(folder).ensure(place.python)
     with contextlib.ExitStack() as stack:
 
         def tell(port: int) -> None:

@@ -28,12 +28,12 @@ class Body(BaseModel):
 class ProtocolBody(Body):
     """See :class:`edgetune.agent.timing.Protocol`."""
 
-    min_runs: int = Field(30, ge=1, le=100_000)
-    min_seconds: float = Field(1.0, ge=0, le=120)
-    max_seconds: float = Field(20.0, gt=0, le=120)
-    warmup_seconds: float = Field(5.0, ge=0, le=60)
-    precision: float = Field(0.01, gt=0, le=1)
-    drift: float = Field(0.02, gt=0, le=1)
+    min_runs: int = Field(default=30, ge=1, le=100_000)
+    min_seconds: float = Field(default=1.0, ge=0, le=120)
+    max_seconds: float = Field(default=20.0, gt=0, le=120)
+    warmup_seconds: float = Field(default=5.0, ge=0, le=60)
+    precision: float = Field(default=0.01, gt=0, le=1)
+    drift: float = Field(default=0.02, gt=0, le=1)
 
 
 class JobBody(Body):
@@ -41,10 +41,10 @@ class JobBody(Body):
 
     model: Digest
     runtime: RuntimeName = "onnxruntime"
-    threads: int = Field(1, ge=1, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
     protocol: ProtocolBody = ProtocolBody()
-    attempts: int = Field(3, ge=1, le=10)
-    cooldown_seconds: float = Field(60.0, ge=0, le=600)
+    attempts: int = Field(default=3, ge=1, le=10)
+    cooldown_seconds: float = Field(default=60.0, ge=0, le=600)
     input_shape: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=5)] | None = None
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
 
