@@ -96,7 +96,7 @@ def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
     MissingDependencyError
         TensorFlow Lite is asked for, and its converter cannot be had.
     """
-    made = [_onnx(workshop)]
+    made: list[Made] = [_onnx(workshop)]
     for format, make in MAKERS.items():
         if set(format.split("-")) <= set(formats):
             made.append(make(workshop))
