@@ -88,7 +88,7 @@ def serve_metrics(study: Path, port: int) -> Iterator[int]:
         raise ConfigError(
             f"cannot listen on port {port}: {error}", where="--metrics-port", mend="take another"
         ) from error
-    registry.register(StudyCollector(study))  # type: ignore[arg-type]
+    registry.register(StudyCollector(study))
     try:
         yield server.server_port
     finally:

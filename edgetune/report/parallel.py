@@ -57,12 +57,11 @@ def parallel(summary: RunSummary) -> Parallel | None:
         for i, (label, scale) in enumerate(zip(labels, scales, strict=True))
     ]
     ends = [
-        (("", f"{summary.conditions.kind} latency"), latency, milliseconds),
-        (("validation", "top-1"), top1, percent),
+        ((summary.conditions.kind, "latency"), [(milliseconds(value), share) for value, share in marks(latency)]),
+        (("validation", "top-1"), [(percent(value), share) for value, share in marks(top1)]),
     ]
-    for title, (low, high), word in ends:
-        ticks = tuple((word(low + share * (high - low)), height(share)) for share in (0.0, 0.5, 1.0))
-        axes.append(Axis(MARGIN + GAP * len(axes), title, ticks))
+    for title, ticks in ends:
+        axes.append(Axis(MARGIN + GAP * len(axes), title, tuple((text, height(share)) for text, share in ticks)))
 
     def line(trial: TrialPoint) -> Line:
         spread = SPREAD * ((trial.number * GOLDEN) % 1 - 0.5)
@@ -103,6 +102,12 @@ def number(value: Value) -> bool:
 
 def number_scale(values: Sequence[float]) -> tuple[float, float]:
     return min(values), max(values)
+
+
+def marks(scale: tuple[float, float]) -> list[tuple[float, float]]:
+    """The foot, the middle and the top of an axis: pairs of a figure and its share."""
+    low, high = scale
+    return [(low + share * (high - low), share) for share in (0.0, 0.5, 1.0)]
 
 
 def share_of(value: float, scale: tuple[float, float]) -> float:

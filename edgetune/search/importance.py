@@ -138,7 +138,7 @@ def ped_anova(problem: Problem, trials: Sequence[Trial]) -> dict[str, dict[str, 
     except ImportError as error:
         raise MissingDependencyError("needs Optuna", where="importance", mend="pip install edgetune[search]") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    distributions = {
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
         parameter.label: optuna.distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)
         if isinstance(parameter, Range)
         else optuna.distributions.CategoricalDistribution(parameter.options)

@@ -31,7 +31,7 @@ onload = () => setTimeout(() => {{
     plots: [...page.querySelectorAll(".plot")].map((e) => e.querySelectorAll(".main-svg").length),
     reached: reached.length, unreached: unreached.length,
     small: [...page.querySelectorAll("nav a, summary")].map((e) => e.getBoundingClientRect().height)
-      .filter((height) => height > 0 && height < 20).length,
+      .filter((height) => height > 0 && height < 24).length,
   }});
 }}, 1500);
 </script>"""

@@ -17,8 +17,8 @@ from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Choice, Condition, Sample, Space
 
-MATTER = ("m0", "m1")
-SPACE = Space("toy", tuple(Choice(label, tuple(range(5))) for label in (*MATTER, *(f"idle{i}" for i in range(8)))))
+IDLE = tuple(Choice(f"idle{i}", tuple(range(5))) for i in range(8))
+SPACE = Space("toy", (Choice("m0", tuple(range(12))), Choice("m1", tuple(range(5))), *IDLE))
 PROBLEM = Problem(SPACE, (Objective("error"), Objective("cost")))
 CONDITIONAL = Space("tree", (Choice("depth", (1, 2, 3)), Choice("width", (8, 16, 32), (Condition("depth", (2, 3)),))))
 
@@ -26,7 +26,7 @@ CONDITIONAL = Space("tree", (Choice("depth", (1, 2, 3)), Choice("width", (8, 16,
 def evaluate(sample: Sample) -> dict[str, float]:
     """The cost wants m0 small and the error large; m1 at 3 is best for both."""
     m0, m1 = float(sample["m0"]), float(sample["m1"])
-    return {"error": 4 - m0 + (m1 - 3) ** 2, "cost": m0 + (m1 - 3) ** 2}
+    return {"error": 11 - m0 + (m1 - 3) ** 2, "cost": m0 + (m1 - 3) ** 2}
 
 
 def searched(path: Path, trials: int, **settings: object) -> AdaptiveSpace:
@@ -62,8 +62,8 @@ def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
 
 def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
     """Some of the trials asked for within a narrowed space lie outside of it, and most do not."""
-    space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= 100))
-    inside = [all(space.by_label[k].holds(v) for k, v in t.sample.values.items()) for t in adapted.trials[100:]]
+    space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= 60))
+    inside = [all(space.by_label[k].holds(v) for k, v in t.sample.values.items()) for t in adapted.trials[60:80]]
     assert 0 < inside.count(False) < 10
 
 
@@ -84,7 +84,7 @@ def test_a_pool_is_widened_to_where_the_front_goes_but_not_beyond_the_space(tmp_
     assert {change.label for change in widened} == {"m0", "m1"}
     assert 3 in strategy.pools["m1"]
     for label, pool in strategy.pools.items():
-        assert set(pools[label]) <= set(pool) <= set(range(5))
+        assert set(pools[label]) <= set(pool) <= set(SPACE.by_label[label].options)  # type: ignore[union-attr]
 
 
 def test_an_option_is_thawed_when_the_front_has_it() -> None:
@@ -128,4 +128,4 @@ def test_choices_that_the_front_does_not_have_keep_their_options() -> None:
     strategy.tell([Trial(i, s, f, "done", seed=0) for i, (s, f) in enumerate(zip(samples, figures, strict=True))])
     changed = {change.label: change.action for change in strategy.changes}
     assert not {"width", "only"} & set(changed)
-    assert "depth" in changed
+    assert {"x1", "x2"} <= set(changed)

@@ -51,11 +51,12 @@ def volume(trials: list[Trial]) -> float:
 
 def test_a_related_past_saves_trials(tmp_path: Path) -> None:
     """The mean over a few seeds; the past's latencies are three times as long."""
-    cold = [volume(searched(NSGA2(PROBLEM, seed=s), tmp_path / f"c{s}.db", 40)) for s in range(2)]
+    cold = [volume(searched(NSGA2(PROBLEM, seed=s), tmp_path / f"c{s}.db", 20)) for s in range(3)]
     warm = [
-        volume(searched(WarmStart(NSGA2(PROBLEM, seed=s), [past_of()]), tmp_path / f"w{s}.db", 40)) for s in range(2)
+        volume(searched(WarmStart(NSGA2(PROBLEM, seed=s), [past_of()]), tmp_path / f"w{s}.db", 20)) for s in range(3)
     ]
-    assert np.mean(warm) > 1.03 * np.mean(cold)
+    assert np.mean(warm) > np.mean(cold)
+    assert min(warm) > min(cold)
 
 
 def test_trust_follows_how_rightly_the_past_ranks(tmp_path: Path) -> None:
