@@ -117,6 +117,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
         "command": command,
     }
     study = Study.create(folder.study, settings)
+    study.set_note("splits", dataset.splits)
     learning.begin(study, task, earlier, reporter.say)
     return SearchRun(folder, study, task, reporter)
 
@@ -281,7 +282,7 @@ class SearchRun:
         if stored is not None:
             return adapter.validate_python(stored)
         with self.stage("distillation"):
-            distilled = self.distil(recipe, trial, supernet, outputs)
+            distilled = self.distil(recipe, trial, supernet, outputs, teacher)
         with self.stage("export"):
             bundle = self.bundle(distilled, teacher)
             finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
@@ -289,13 +290,16 @@ class SearchRun:
         self.folder.training(trial.number).unlink(missing_ok=True)
         return finalist
 
-    def distil(self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray) -> Distilled:
+    def distil(
+        self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray, teacher: Teacher
+    ) -> Distilled:
         """Trains a network from the supernet's weights on, keeps its own, and tests it."""
         network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
         self.task.distil(
             network,
             outputs,
             recipe,
+            teacher=teacher,
             stage=self.folder.name_of(trial.number),
             checkpoint=self.folder.training(trial.number),
             progress=self.reporter.progress,
@@ -360,7 +364,7 @@ class SearchRun:
         teacher = self.teacher(plan)
         if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
-            self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs)
+            self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs, teacher)
             self.folder.training(number).unlink(missing_ok=True)
         return self.bundle(self.distilled(trial), teacher, formats)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,10 +13,12 @@ import torch
 from edgetune.config import SearchConfig
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
+from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
 from edgetune.distill.loop import Progress, Recipe
-from edgetune.distill.losses import Distillation
+from edgetune.distill.losses import LOGIT_LOSSES, Distillation
 from edgetune.distill.supernet import train_supernet
+from edgetune.distill.teacher import Teacher
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.graph import Graph
 from edgetune.latency.prediction import Prediction
@@ -54,7 +56,10 @@ class Task:
 
     @cached_property
     def distillation(self) -> Distillation:
-        return Distillation(self.config.distillation.temperature, self.config.distillation.teacher_weight)
+        """From logits; see :meth:`distil` for what is taken from inner features."""
+        said = self.config.distillation
+        weights = {name: weight for name, weight in said.weights.named.items() if name in LOGIT_LOSSES}
+        return Distillation(said.temperature, said.teacher_weight, said.smoothing, weights)
 
     @cached_property
     def problem(self) -> Problem:
@@ -126,17 +131,28 @@ class Task:
         teacher_logits: np.ndarray,
         recipe: Recipe,
         *,
+        teacher: Teacher | None = None,
         stage: str = "finalist",
         checkpoint: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Trains one network in full, in place."""
+        """Trains one network in full, in place; `teacher` is asked again where inner features have a weight."""
+        said, augmentation = self.config.distillation, self.config.augmentation
+        inner = {name: weight for name, weight in said.weights.named.items() if name in FEATURE_LOSSES}
+        shape = {"resolution": self.dataset.resolution, "channels": self.dataset.channels}
         distil(
             network,
             self.dataset.train,
             teacher_logits,
-            recipe,
+            replace(
+                recipe,
+                ema=said.ema,
+                mixup=augmentation.mixup,
+                cutmix=augmentation.cutmix,
+                rand_augment=augmentation.rand_augment,
+            ),
             distillation=self.distillation,
+            features=FeatureDistillation(network, teacher, inner, **shape) if inner and teacher else None,
             seed=self.config.seed,
             stage=stage,
             checkpoint=checkpoint,
