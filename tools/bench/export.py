@@ -36,6 +36,7 @@ from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import build_network
 from edgetune.pipeline.tuning import tune_model
 from edgetune.space.mobile import space_for
+from edgetune.space.parameters import Sample
 from tools.bench.mobilenets import mobilenet_v2, mobilenet_v3_large
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -121,7 +122,7 @@ def finalist(bundle: Path, folder: Path) -> Subject:
     card = read_bundle(bundle).card
     space, shape = space_for(card.preprocessing.resolution), card.preprocessing
     architecture = space.architecture(
-        space.space.sample(card.provenance["sample"]),
+        Sample(card.provenance["sample"]),  # not checked: the space may have changed since
         channels=shape.channels,
         resolution=shape.resolution,
         classes=len(card.labels),
