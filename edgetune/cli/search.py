@@ -38,7 +38,7 @@ def search(
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
     finalists: Annotated[
-        int | None, typer.Option(help="Networks to train in full. [7]", rich_help_panel=TRAINING)
+        int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
     ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)

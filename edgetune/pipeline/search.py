@@ -43,10 +43,10 @@ from edgetune.pipeline import learning
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
-from edgetune.pipeline.judging import Judge, check_engine, engine_of
 from edgetune.pipeline.front import final_front
-from edgetune.pipeline.noted import Noted
+from edgetune.pipeline.judging import Judge, check_engine, engine_of
 from edgetune.pipeline.measured import check_agents, measure_finalists
+from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise
@@ -96,8 +96,8 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
     predictor = Predictor.load(config.device)
-    check_engine(config)
     check_agents(config.agent)
+    check_engine(config)
     if config.teacher and config.init_teacher:
         raise ConfigError("either a teacher or one to start from", where="init_teacher", mend="leave one out")
     given = load_teacher(Path(config.teacher)) if config.teacher else None
@@ -106,9 +106,9 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     dataset = _load(config, reporter)
     if given:
         given.check_classes(dataset.classes)
+    config = config.model_copy(update={"formats": config.formats or ",".join(usual_formats())})
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits
-    config = config.model_copy(update={"formats": config.formats or ",".join(usual_formats())})
     earlier = learning.earlier_studies(task)
     settings = {
         "config": config.model_dump(),
@@ -178,7 +178,8 @@ class SearchRun:
         with self.stage("search"):
             trials = self.judge_trials(plan, supernet)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
-        recipes = plan.finalist_recipes([self.task.graph(trial.sample).macs for trial in picked])
+        picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
+        recipes = plan.finalist_recipes(len(picked))
         finalists = [
             self.finalist(recipe, trial, supernet, teacher, outputs)
             for recipe, trial in zip(recipes, picked, strict=True)
