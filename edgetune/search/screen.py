@@ -83,6 +83,9 @@ class Screen:
         and of the early trials, short of what is beyond all hope.
     """
 
+    front: np.ndarray
+    reference: np.ndarray
+
     def __init__(
         self,
         problem: Problem,
