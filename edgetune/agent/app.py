@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
 import json
 import re
 from collections.abc import AsyncIterator
@@ -19,7 +20,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import edgetune
 from edgetune.agent.answers import answer, on_disconnect, on_failure, on_no_route, on_refusal
 from edgetune.agent.audit import Audit
 from edgetune.agent.board import read_info, read_state
@@ -69,7 +69,7 @@ def make_app(
         work.cancel()
         audit.close()
 
-    return Starlette(
+    app = Starlette(
         routes=api.routes(),
         lifespan=lifespan,
         middleware=[Middleware(Guard, token=Token(folder), failed=failed or FailedTokens(), audit=audit)],
@@ -80,6 +80,8 @@ def make_app(
             Exception: on_failure,
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 class Api:
@@ -120,7 +122,7 @@ class Api:
             memory_bytes=settings.job.memory_bytes,
         )
         body = BoardBody(
-            version=edgetune.__version__,
+            version=own_version(),
             board=self.board,
             state=read_state(),
             runtimes=self.runtimes,
@@ -173,6 +175,14 @@ class Api:
         id = named(request, "id", 32)
         self.queue.cancel(id)
         return answer(200, self.queue.status(id))
+
+
+def own_version() -> str:
+    """Of the installed package."""
+    try:
+        return importlib.metadata.version("edgetune")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        return "unknown"
 
 
 def client(request: Request) -> str:

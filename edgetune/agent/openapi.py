@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-import edgetune
-from edgetune.agent.wire import BoardBody, ErrorBody, JobBody, JobStatus, ModelStored
+from edgetune.agent.wire import VERSION, BoardBody, ErrorBody, JobBody, JobStatus, ModelStored
 
 WHY = {
     401: "no token, or a wrong one",
@@ -40,7 +39,7 @@ def openapi() -> dict[str, Any]:
     )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "edgetune agent", "version": edgetune.__version__},
+        "info": {"title": "edgetune agent", "version": VERSION},
         "security": [{"token": []}],
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
