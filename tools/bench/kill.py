@@ -31,7 +31,8 @@ from edgetune.space.mobile import MOBILE_SMALL
 from edgetune.space.parameters import Sample
 
 TRIALS = 150
-LATEST = 0.08  # seconds after the study is open
+MOST = 8  # trials that a search begins before it is killed
+PAUSE = 0.002  # seconds an evaluation takes
 
 
 def cheap(sample: Sample) -> dict[str, float]:
@@ -40,7 +41,7 @@ def cheap(sample: Sample) -> dict[str, float]:
 
 def evaluate(sample: Sample) -> dict[str, float]:
     print(sample.hash, flush=True)
-    time.sleep(0.002)
+    time.sleep(PAUSE)
     relus = sum(value == "relu" for value in sample.values.values())
     return {"error": 1 / (1 + cheap(sample)["size"]) + relus / 1e4}
 
@@ -113,10 +114,13 @@ def _one_study(path: Path, kills: int, seed: int, rng: random.Random, tally: Tal
     tally.held = set()
     while True:
         search = started(path, seed)
+        output = ""
         if tally.kills < kills:
-            time.sleep(rng.uniform(0.0, LATEST))
+            assert search.stdout is not None
+            output = "".join(search.stdout.readline() for _ in range(rng.randrange(MOST)))
+            time.sleep(rng.uniform(0.0, 2 * PAUSE))  # in the middle of a trial, of its writing, or of what follows
             search.send_signal(signal.SIGKILL)
-        output, _ = search.communicate(timeout=600)
+        output += search.communicate(timeout=600)[0]
         tally.twice += len(set(output.split()) & tally.held)
         begun.update(output.split())
         _look(path, tally)
