@@ -65,7 +65,7 @@ def take_supernet(study: Study, task: Task, plan: Plan, checkpoint: Path, say: S
     config = task.config
     decides = {
         "data": task.dataset.content_hash,
-        "space": task.space.name,
+        "space": repr(task.space),  # its pools may differ between versions
         "supernet": asdict(plan.supernet),
         "teacher": config.teacher or {"from": config.init_teacher, "recipe": asdict(plan.teacher)},
         "config": config.model_dump(include={"distillation", "augmentation", "seed"}),

@@ -41,7 +41,7 @@ FAR = "28-pixel networks lie outside what was measured (96 to 300 pixels)"
 def predict(sample: Sample, kind: ResultKind = "calibrated") -> Prediction:
     """A made-up latency, in proportion to MACs and kernels."""
     architecture = MOBILE_SMALL.architecture(sample, channels=1, resolution=28, classes=10)
-    costs = [(kernel, 0.004 + kernel.macs / 4e6) for kernel in graph_of(architecture).kernels]
+    costs = [(kernel, 0.004 + kernel.macs / 2.5e6) for kernel in graph_of(architecture).kernels]
     total = sum(ms for _, ms in costs)
     kernels = tuple(KernelCost(k.name, k.kind, k.output, k.macs, ms, ms / total) for k, ms in costs)
     c, scale = CONDITIONS, 1.0 if kind == "calibrated" else 1.1
