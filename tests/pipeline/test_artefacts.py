@@ -1,11 +1,66 @@
+"""One untrained network on the digits, bundled twice; what is kept of INT8 and what is not."""
+
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, cast
 
-from edgetune.export.card import Omission
+import numpy as np
+import pytest
+import torch
+
+from edgetune.config import SearchConfig
+from edgetune.data.load import load_dataset
+from edgetune.export.card import Omission, Teacher
 from edgetune.export.int8 import Quantised
-from edgetune.pipeline.artefacts import _keep_rounded
+from edgetune.latency.predictor import Predictor
+from edgetune.nets.network import build_network
+from edgetune.pipeline.artefacts import Distilled, _keep_rounded
+from edgetune.pipeline.bundling import bundle_network
+from edgetune.pipeline.task import Task
+from edgetune.reporter import Reporter
+from edgetune.search.trial import Trial
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task(SearchConfig(data="digits"), load_dataset("digits"), Predictor.load("rpi4"))
+
+
+@pytest.fixture(scope="module")
+def distilled(task: Task) -> Distilled:
+    sample = task.space.space.draw(np.random.default_rng(0))
+    torch.manual_seed(0)
+    network = build_network(task.architecture(sample), mean=task.dataset.mean, std=task.dataset.std).eval()
+    trial = Trial(number=3, sample=sample, values={}, state="done", seed=0)
+    return Distilled("trial-003", trial, network, validation_top1=0.1, test_top1=0.1)
+
+
+def bundled(task: Task, distilled: Distilled, folder: Path, quantised: dict[str, Quantised]) -> dict[str, bytes]:
+    teacher = Teacher(name="none", licence="none", test_top1=1.0)
+    bundle_network(
+        task, distilled, teacher, folder, {}, formats=("onnx", "int8"), quantised=quantised, reporter=Reporter()
+    )
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_what_was_clocked_once_makes_the_same_bundle_byte_for_byte(
+    task: Task, distilled: Distilled, tmp_path: Path
+) -> None:
+    clocked: dict[str, Quantised] = {}
+    first = bundled(task, distilled, tmp_path / "first", clocked)
+    assert set(clocked) == {"int8"}
+    assert bundled(task, distilled, tmp_path / "again", dict(clocked)) == first
+
+
+def test_what_was_clocked_decides(task: Task, distilled: Distilled, tmp_path: Path) -> None:
+    def known(speedup: float) -> dict[str, Quantised]:
+        return {"int8": Quantised("percentile", True, 0.93, 0.93, speedup, "clocked elsewhere")}
+
+    assert "model.int8.onnx" in bundled(task, distilled, tmp_path / "faster", known(1.5))
+    slower = bundled(task, distilled, tmp_path / "slower", known(0.9))
+    assert "model.int8.onnx" not in slower
+    assert b"0.90 times the speed of float32 (clocked elsewhere)" in slower["README.md"]
 
 
 def test_a_quantisation_that_loses_too_much_is_left_out_and_says_so() -> None:

@@ -22,6 +22,7 @@ from tools.pi_userland import PiUserland
 HERE = Path(__file__).parent
 QEMU = "qemu-aarch64"  # the one with shared libraries: the static one loads no plugins
 NO_ASLR = 0x0040000  # ADDR_NO_RANDOMIZE of <sys/personality.h>
+RESERVED = "0x400000000"  # 16 GiB of addresses to itself, or the emulator's own memory moves the program's
 LIMIT = 1800.0  # seconds
 
 
@@ -98,7 +99,7 @@ def count(
         environment["PYTHONPATH"] = ":".join([environment["PYTHONPATH"], *map(str, packages)])
         # The static emulator gives way to the one that loads plugins.
         done = subprocess.run(
-            [str(_qemu()), "-plugin", plugin, *command[1:]],
+            [str(_qemu()), "-R", RESERVED, "-plugin", plugin, *command[1:]],
             capture_output=True,
             text=True,
             check=False,
