@@ -40,7 +40,8 @@ def test_checks_go_into_the_card_once_a_place(bundle: Bundle) -> None:
     (record,) = verified.card.signed_off
     assert (record.where, record.machine) == ("this host", platform.machine())
     assert record.files == {
-        name: hashlib.sha256((bundle.folder / name).read_bytes()).hexdigest() for name in ("model.onnx", "model.int8.onnx")
+        name: hashlib.sha256((bundle.folder / name).read_bytes()).hexdigest()
+        for name in ("model.onnx", "model.int8.onnx")
     }
     assert record.left_out == {}
 
