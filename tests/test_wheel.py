@@ -42,7 +42,7 @@ def test_wheel_holds_the_package_its_profiles_and_its_licence(wheel: Path) -> No
     metadata = Parser().parsestr(text)
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Version"] == edgetune.__version__
-    assert set(metadata.get_all("Provides-Extra")) == {"search", "tvm", "ray", "agent", "dev"}
+    assert set(metadata.get_all("Provides-Extra")) == {"search", "tvm", "ray", "agent", "bench", "dev"}
 
 
 def test_wheel_runs_from_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:

@@ -163,12 +163,11 @@ class Predictor:
             return
         measured = self.fitted.measured
         for what, value, (low, high), unit in (
-            ("its input", graph.input[1], measured.resolution, "pixels"),
-            ("its work", graph.macs / 1e6, measured.mmacs, "million MACs"),
+            ("input", graph.input[1], measured.resolution, "pixels"),
+            ("work", graph.macs / 1e6, measured.mmacs, "million MACs"),
         ):
             if not low <= value <= high:
-                extent = f"the {low:.3g} to {high:.3g} that were measured"
-                yield f"{what} of {value:.3g} {unit} lies outside {extent}: extrapolated"
+                yield f"{what} outside the {_number(low)} to {_number(high)} {unit} that were measured: extrapolated"
         for what, asked, fitted, unit in (
             ("threads", self.setting.threads, self.fitted.threads, ""),
             ("clock", self.setting.cpu_mhz, self.fitted.cpu_mhz, " MHz"),
@@ -180,6 +179,10 @@ class Predictor:
         unseen = [name for name in FEATURES if costs[INDEX[name]] > limit and name not in measured.features]
         if unseen:
             yield f"parts that were never measured: {', '.join(unseen)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _distance(model: Fitted, threads: int, cpu_mhz: int | None) -> tuple[int, int]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import edgetune
 from edgetune.distill.teacher import Teacher
+from edgetune.files import atomic_write
 from edgetune.insight.state import EVENTS
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report import summary as report
 from edgetune.report.explanation import Event, Insight
+from edgetune.report.front import front_json
+from edgetune.report.page import write_report
 from edgetune.report.summary import Conditions, Convergence, Finalist, RunSummary, TrialPoint
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.study import Study
@@ -130,3 +134,12 @@ def _convergence(task: Task, trials: Sequence[Trial]) -> Convergence:
         trials=tuple(trial.number for trial in trials),
         hypervolume=tuple(history),
     )
+
+
+def write_summary(summary: RunSummary, folder: RunFolder) -> None:
+    """`summary.json`, of which the report can be made again, `front.json` for the next program, `report.html`."""
+    with atomic_write(folder.summary) as aside:
+        aside.write_text(summary.to_json(), encoding="utf-8")
+    with atomic_write(folder.front) as aside:
+        aside.write_text(json.dumps(front_json(summary), indent=1), encoding="utf-8")
+    write_report(summary, folder.report)

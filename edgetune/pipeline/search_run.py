@@ -1,0 +1,301 @@
+"""One search, from its plan to checked bundles and a report.
+
+Read :meth:`SearchRun.finish` from top to bottom. Each step leaves its result in the run folder or the cache before the
+next begins, so that a run that was stopped, however, goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from edgetune import units
+from edgetune.distill.evaluate import accuracy, logits_of, top1
+from edgetune.distill.loop import Recipe
+from edgetune.distill.precision import best_device
+from edgetune.distill.teacher import Teacher
+from edgetune.distill.teacher_checkpoint import load_teacher
+from edgetune.distill.teacher_outputs import teacher_outputs
+from edgetune.distill.train_teacher import trained_teacher
+from edgetune.errors import StudyError
+from edgetune.export import card as cards
+from edgetune.export.bundle import Bundle, read_bundle
+from edgetune.export.formats import USUAL, formats_of
+from edgetune.export.int8 import Quantised
+from edgetune.files import cache_folder
+from edgetune.nets.elastic import Supernet
+from edgetune.nets.network import build_network
+from edgetune.nets.weights import load_weights, save_weights
+from edgetune.pipeline import learning
+from edgetune.pipeline.artefacts import Distilled
+from edgetune.pipeline.budget import measure_costs
+from edgetune.pipeline.bundling import bundle_network, finalist_of
+from edgetune.pipeline.front import final_front
+from edgetune.pipeline.judging import Judge, engine_of
+from edgetune.pipeline.measured import measure_finalists
+from edgetune.pipeline.noted import Noted
+from edgetune.pipeline.plan import Plan, plan_of, shorten
+from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.summarise import summarise, write_summary
+from edgetune.pipeline.task import Task
+from edgetune.report.explanation import Insight
+from edgetune.report.summary import Finalist, RunSummary
+from edgetune.reporter import Reporter
+from edgetune.search.finalists import pick_finalists
+from edgetune.search.study import Study
+from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
+
+
+class SearchRun:
+    """One search under way."""
+
+    def __init__(self, folder: RunFolder, study: Study, task: Task, reporter: Reporter) -> None:
+        self.folder, self.study, self.task, self.reporter = folder, study, task, Noted(reporter, study)
+        self.config, self.dataset = task.config, task.dataset
+        self.device = best_device()
+
+    def finish(self) -> RunSummary:
+        """The whole way.
+
+        Raises
+        ------
+        InfeasibleError
+            No network holds the limits; the message names the nearest.
+        """
+        plan = self.plan()
+        with self.stage("teacher"):
+            teacher = self.teacher(plan)
+        with self.stage("teacher outputs"):
+            outputs = self.teacher_outputs(teacher)
+        with self.stage("supernet"):
+            supernet = self.supernet(plan, outputs)
+        with self.stage("search"):
+            trials = self.judge_trials(plan, supernet)
+        picked = pick_finalists(self.task.problem, trials, plan.finalists)
+        picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
+        recipes = plan.finalist_recipes(len(picked))
+        finalists = [
+            self.finalist(recipe, trial, supernet, teacher, outputs)
+            for recipe, trial in zip(recipes, picked, strict=True)
+        ]
+        if self.config.agent:
+            with self.stage("measuring"):
+                finalists = measure_finalists(finalists, self.config.agent, self.folder.path, self.reporter.say)
+        with self.stage("report"):
+            summary = self.write(teacher, trials, finalists, self.insight(trials, picked, supernet))
+        learning.finish(self.folder.path, self.task, self.reporter.say)
+        return summary
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds that a step takes to the study, over all resumptions."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = self.study.note("seconds", {})
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            self.study.set_note("seconds", seconds)
+
+    def plan(self) -> Plan:
+        """How much to do; decided once, so that a resumed run does the same."""
+        stored = self.study.note("plan")
+        if stored is not None:
+            return TypeAdapter(Plan).validate_python(stored)
+        plan = plan_of(self.config)
+        if self.config.budget:
+            with self.stage("clocking"):
+                given = load_teacher(Path(self.config.teacher)).to(self.device) if self.config.teacher else None
+                costs = measure_costs(self.task, plan, given, self.device)
+            plan = shorten(plan, units.seconds(self.config.budget, where="budget"), costs)
+            self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
+        self.study.set_note("plan", asdict(plan))
+        return plan
+
+    def teacher(self, plan: Plan) -> Teacher:
+        if self.config.teacher:
+            return load_teacher(Path(self.config.teacher)).to(self.device)
+        return trained_teacher(
+            self.dataset,
+            plan.teacher,
+            initial=Path(self.config.init_teacher) if self.config.init_teacher else None,
+            seed=self.config.seed,
+            cache=cache_folder(),
+            device=self.device,
+            progress=self.reporter.progress,
+        )
+
+    def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
+        return teacher_outputs(
+            teacher,
+            self.dataset.train,
+            key=self.dataset.content_hash,
+            flip=self.config.augmentation.flip,
+            cache=cache_folder(),
+            device=self.device,
+            progress=self.reporter.progress,
+        )
+
+    def supernet(self, plan: Plan, outputs: np.ndarray) -> Supernet:
+        supernet = self.task.new_supernet().to(self.device)
+        learning.take_supernet(self.study, self.task, plan, self.folder.supernet, self.reporter.say)
+        self.task.train_supernet(
+            supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
+        )
+        return supernet
+
+    def judge_trials(self, plan: Plan, supernet: Supernet) -> list[Trial]:
+        """Judges networks of the supernet in the order that the strategy asks for them."""
+        from edgetune.search.nni_strategy import search_with_nni  # NNI takes seconds to import
+
+        def on_trial(trial: Trial) -> None:
+            self.reporter.progress("search", trial.number + 1, plan.trials)
+            sensitivity(trial)
+
+        sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)
+        judge = Judge(self.task, supernet)
+        self.reporter.progress("search", len(self.study), plan.trials)
+        with engine_of(self.task, self.study, self.folder, supernet) or nullcontext() as engine:
+            return search_with_nni(
+                self.study,
+                learning.strategy_of(self.study, self.task, self.reporter.say),
+                engine or judge.evaluate,
+                build=judge.cut_out,
+                trials=plan.trials,
+                seed=self.config.seed,
+                batch=engine.workers if engine else 1,
+                on_trial=on_trial,
+                stop=sensitivity.stop,
+            )
+
+    def finalist(
+        self, recipe: Recipe, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray
+    ) -> Finalist:
+        """Distils, tests, exports and checks one network of the front, unless that is done already."""
+        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
+        stored = self.study.note(note)
+        if stored is not None:
+            return adapter.validate_python(stored)
+        with self.stage("distillation"):
+            distilled = self.distil(recipe, trial, supernet, outputs, teacher)
+        with self.stage("export"):
+            bundle = self.bundle(distilled, teacher)
+            finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
+        self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
+        self.folder.training(trial.number).unlink(missing_ok=True)
+        return finalist
+
+    def distil(
+        self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray, teacher: Teacher
+    ) -> Distilled:
+        """Trains a network from the supernet's weights on, keeps its own, and tests it."""
+        network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
+        self.task.distil(
+            network,
+            outputs,
+            recipe,
+            teacher=teacher,
+            stage=self.folder.name_of(trial.number),
+            checkpoint=self.folder.training(trial.number),
+            progress=self.reporter.progress,
+        )
+        save_weights(network, self.folder.weights(trial.number))
+        return self.distilled(trial)
+
+    def distilled(self, trial: Trial) -> Distilled:
+        """A network that was trained, from its weights: always the same bits, whenever it is exported."""
+        network = build_network(self.task.architecture(trial.sample), mean=self.dataset.mean, std=self.dataset.std)
+        load_weights(network, self.folder.weights(trial.number))
+        return Distilled(
+            name=self.folder.name_of(trial.number),
+            trial=trial,
+            network=network,
+            validation_top1=accuracy(network, self.dataset.validation),
+            test_top1=accuracy(network, self.dataset.test),
+        )
+
+    def bundle(self, distilled: Distilled, teacher: Teacher, formats: tuple[str, ...] | None = None) -> Bundle:
+        """Exports and checks a network; what was there before gives way once the new bundle stands.
+
+        The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
+        """
+        number = distilled.trial.number
+        folder, note = self.folder.bundle(number), f"quantised {number}"
+        fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
+        quantised = clockings.validate_python(self.study.note(note, {}))
+        shutil.rmtree(fresh, ignore_errors=True)
+        bundle_network(
+            self.task,
+            distilled,
+            self.teacher_card(teacher),
+            fresh,
+            self.provenance,
+            formats=formats or self.formats,
+            quantised=quantised,
+            reporter=self.reporter,
+        )
+        self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+        return read_bundle(folder)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return formats_of(self.config.formats, where="formats") if self.config.formats else USUAL
+
+    def export(self, number: int, formats: tuple[str, ...] | None = None) -> Bundle:
+        """The bundle of any trial, made anew; distilled in full first if that was not done.
+
+        Raises
+        ------
+        StudyError
+            No such trial, or one that failed.
+        """
+        trials = {trial.number: trial for trial in self.study.trials() if trial.values is not None}
+        if number not in trials:
+            known = f"0 to {max(trials)}" if trials else "none yet"
+            raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
+        plan, trial = self.plan(), trials[number]
+        teacher = self.teacher(plan)
+        if not self.folder.weights(number).is_file():
+            outputs = self.teacher_outputs(teacher)
+            self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs, teacher)
+            self.folder.training(number).unlink(missing_ok=True)
+        return self.bundle(self.distilled(trial), teacher, formats)
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        return {"space": self.task.space.name, "config": self.config.model_dump(exclude_none=True)}
+
+    def teacher_card(self, teacher: Teacher) -> cards.Teacher:
+        """With its top-1 on the test split, which is computed once."""
+        known = self.study.note("teacher's test top-1")
+        if known is None:
+            test = self.dataset.test
+            known = top1(logits_of(teacher.logits, test, device=self.device), test.labels)
+            self.study.set_note("teacher's test top-1", known)
+        return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
+
+    def insight(self, trials: list[Trial], chosen: list[Trial], supernet: Supernet) -> Insight:
+        """Why the finalists are what they are; some choices are changed and judged by the supernet's weights."""
+
+        def judge(sample: Sample) -> Mapping[str, float]:
+            return {"top1": self.task.judge(supernet.extract(self.task.architecture(sample)).to(self.device))}
+
+        return learning.insight_into(self.task, trials, chosen, judge)
+
+    def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
+        """The summary, `front.json` and the report."""
+        front, notes = final_front(finalists, self.config.limits)
+        test_top1 = self.teacher_card(teacher).test_top1
+        summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes, insight)
+        write_summary(summary, self.folder)
+        return summary
