@@ -7,7 +7,7 @@ PYTHON := $(shell for python in python3.11 python3; do \
 STAMP := .venv/installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' -)
 RUN := .venv/bin/python -m
 
-.PHONY: demo test check lint types floors tests qemu
+.PHONY: demo test check lint types floors tests programs
 
 demo: $(STAMP)
 	.venv/bin/edgetune search --device rpi4
@@ -24,7 +24,7 @@ types: $(STAMP)
 floors: $(STAMP)
 	.venv/bin/lint-imports
 
-tests: $(STAMP) qemu
+tests: $(STAMP) programs
 	$(RUN) pytest -n auto
 
 $(STAMP):
@@ -35,13 +35,15 @@ $(STAMP):
 	@rm -f .venv/installed-*
 	@touch $@
 
-# The tests run what is built for the board in an emulated userland of it, and count its instructions.
-qemu:
-	@missing=; for program in qemu-aarch64-static qemu-aarch64 llvm-mca; do command -v $$program >/dev/null || missing=1; done; \
+# The tests run what is built for the board in an emulated userland of it, count its instructions, and open the report.
+PROGRAMS := qemu-aarch64-static qemu-aarch64 llvm-mca chromium
+PACKAGES := qemu-user-static qemu-user llvm chromium
+programs:
+	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ]; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			apt-get update -q && apt-get install -qy --no-install-recommends qemu-user-static qemu-user llvm; \
+			apt-get update -q && apt-get install -qy --no-install-recommends $(PACKAGES); \
 		else \
-			echo "the tests need QEMU and LLVM (Debian, Ubuntu: apt install qemu-user-static qemu-user llvm)" >&2; exit 1; \
+			echo "the tests need QEMU, LLVM and Chromium (Debian: apt install $(PACKAGES))" >&2; exit 1; \
 		fi; \
 	fi
