@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from pydantic import TypeAdapter
 
 from edgetune import units
 from edgetune.distill.evaluate import accuracy, logits_of, top1
-from edgetune.distill.loop import Recipe
+from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.precision import best_device
+from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_checkpoint import load_teacher
 from edgetune.distill.teacher_outputs import teacher_outputs
@@ -81,11 +83,9 @@ class SearchRun:
             trials = self.judge_trials(plan, supernet)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
-        recipes = plan.finalist_recipes(len(picked))
-        finalists = [
-            self.finalist(recipe, trial, supernet, teacher, outputs)
-            for recipe, trial in zip(recipes, picked, strict=True)
-        ]
+        with self.stage("distillation"):
+            self.distil(picked, plan.finalist_recipes(len(picked)), supernet, outputs, teacher)
+        finalists = [self.finalist(trial, teacher) for trial in picked]
         if self.config.agent:
             with self.stage("measuring"):
                 finalists = measure_finalists(finalists, self.config.agent, self.folder.path, self.reporter.say)
@@ -176,39 +176,58 @@ class SearchRun:
                 stop=sensitivity.stop,
             )
 
-    def finalist(
-        self, recipe: Recipe, trial: Trial, supernet: Supernet, teacher: Teacher, outputs: np.ndarray
-    ) -> Finalist:
-        """Distils, tests, exports and checks one network of the front, unless that is done already."""
-        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
-        stored = self.study.note(note)
-        if stored is not None:
-            return adapter.validate_python(stored)
-        with self.stage("distillation"):
-            distilled = self.distil(recipe, trial, supernet, outputs, teacher)
-        with self.stage("export"):
-            bundle = self.bundle(distilled, teacher)
-            finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
-        self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
-        self.folder.training(trial.number).unlink(missing_ok=True)
-        return finalist
-
     def distil(
-        self, recipe: Recipe, trial: Trial, supernet: Supernet, outputs: np.ndarray, teacher: Teacher
-    ) -> Distilled:
-        """Trains a network from the supernet's weights on, keeps its own, and tests it."""
+        self,
+        trials: Sequence[Trial],
+        recipes: Sequence[Recipe],
+        supernet: Supernet,
+        outputs: np.ndarray,
+        teacher: Teacher,
+    ) -> None:
+        """Trains networks from the supernet's weights on, the last and longest first, and keeps their own weights."""
+        left = [
+            partial(self.train, trial, recipe, supernet, outputs, teacher)
+            for trial, recipe in zip(trials, recipes, strict=True)
+            if not self.folder.weights(trial.number).is_file()
+        ]
+        shares = self.plan().finalists
+        side_by_side(left[::-1], self.device, shares=shares, progress=self.reporter.progress)
+
+    def train(
+        self,
+        trial: Trial,
+        recipe: Recipe,
+        supernet: Supernet,
+        outputs: np.ndarray,
+        teacher: Teacher,
+        progress: Progress,
+    ) -> None:
         network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
+        checkpoint = self.folder.training(trial.number)
         self.task.distil(
             network,
             outputs,
             recipe,
             teacher=teacher,
             stage=self.folder.name_of(trial.number),
-            checkpoint=self.folder.training(trial.number),
-            progress=self.reporter.progress,
+            checkpoint=checkpoint,
+            progress=progress,
         )
         save_weights(network, self.folder.weights(trial.number))
-        return self.distilled(trial)
+        checkpoint.unlink(missing_ok=True)
+
+    def finalist(self, trial: Trial, teacher: Teacher) -> Finalist:
+        """Tests, exports and checks one network that was distilled, unless that is done already."""
+        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
+        stored = self.study.note(note)
+        if stored is not None:
+            return adapter.validate_python(stored)
+        with self.stage("export"):
+            distilled = self.distilled(trial)
+            bundle = self.bundle(distilled, teacher)
+            finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
+        self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
+        return finalist
 
     def distilled(self, trial: Trial) -> Distilled:
         """A network that was trained, from its weights: always the same bits, whenever it is exported."""
@@ -267,8 +286,7 @@ class SearchRun:
         teacher = self.teacher(plan)
         if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
-            self.distil(plan.finalist, trial, self.supernet(plan, outputs), outputs, teacher)
-            self.folder.training(number).unlink(missing_ok=True)
+            self.distil([trial], [plan.finalist], self.supernet(plan, outputs), outputs, teacher)
         return self.bundle(self.distilled(trial), teacher, formats)
 
     @property
