@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import torch
@@ -49,7 +50,10 @@ class FeatureDistillation(nn.Module):
             mend = "distil from logits alone, or give a torch module"
             raise TeacherError("gives logits and no feature maps", where=teacher.name, mend=mend)
         self.weights = dict(weights)
-        self._teacher = [teacher]  # in a list: its weights are not ours to train or to save
+        # A copy, since another student's training may listen to the same teacher at the same time; in a list, since its
+        # weights are not ours to train or to save.
+        teacher = copy.deepcopy(teacher)
+        self._teacher = [teacher]
         device = next(student.parameters()).device
         pixels = torch.zeros(2, channels, resolution, resolution, device=device)
         self._mine = FeatureMaps(student, pixels)
@@ -81,9 +85,8 @@ class FeatureDistillation(nn.Module):
         return self.hints(mine[-1], theirs[-1])
 
     def close(self) -> None:
-        """Takes the hooks out of both networks."""
+        """Takes the hooks out of the student."""
         self._mine.close()
-        self._theirs.close()
 
 
 class FeatureMaps:

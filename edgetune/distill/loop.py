@@ -203,8 +203,15 @@ def _batches(
         labels = torch.from_numpy(pictures.labels[chosen]).to(device)
         teacher = None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device)
         if recipe.mixup or recipe.cutmix:
-            shares = {"mixup": recipe.mixup, "cutmix": recipe.cutmix, "classes": classes}
-            pixels, labels, teacher = mix(pixels, labels, teacher, _numpy(generator), **shares)
+            pixels, labels, teacher = mix(
+                pixels,
+                labels,
+                teacher,
+                _numpy(generator),
+                mixup=recipe.mixup,
+                cutmix=recipe.cutmix,
+                classes=classes,
+            )
         yield Batch(pixels, labels, teacher, generator)
 
 

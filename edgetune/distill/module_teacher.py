@@ -45,6 +45,7 @@ def import_teacher(
             mend = f"give the module an attribute {what}, or say it in a teacher.toml"
             raise TeacherError(f"it does not say its {what}", where=path, mend=mend)
     assert classes and resolution
+    depth: int = getattr(module, "channels", 3) if channels is None else channels
     digest = hashlib.sha256(f"{path} {module!r} {normalize and normalize.state_dict()}".encode())
     for name, tensor in module.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -52,7 +53,7 @@ def import_teacher(
         nn.Sequential(normalize, module) if normalize else module,
         name=path,
         classes=classes,
-        channels=channels or getattr(module, "channels", 3),
+        channels=depth,
         resolution=resolution,
         content_hash=digest.hexdigest()[:16],
         licence=licence,

@@ -38,7 +38,7 @@ class TrainingState:
         average: AveragedModel | None,
         identity: str,
     ) -> None:
-        self.parts = {"module": module, "optimizer": optimizer, "schedule": schedule}
+        self.parts: dict[str, Any] = {"module": module, "optimizer": optimizer, "schedule": schedule}
         if average is not None:
             self.parts["average"] = average
         self.optimizer, self.schedule, self.identity = optimizer, schedule, identity

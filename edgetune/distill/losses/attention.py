@@ -25,6 +25,6 @@ def attention_transfer(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> 
 
 def _difference(student: Tensor, teacher: Tensor) -> Tensor:
     mine, theirs = (features.pow(2).mean(1) for features in (student, teacher))
-    size = [min(a, b) for a, b in zip(mine.shape[1:], theirs.shape[1:], strict=True)]
+    size = (min(mine.shape[1], theirs.shape[1]), min(mine.shape[2], theirs.shape[2]))
     mine, theirs = (functional.adaptive_avg_pool2d(energy, size).flatten(1) for energy in (mine, theirs))
     return functional.mse_loss(functional.normalize(mine), functional.normalize(theirs))

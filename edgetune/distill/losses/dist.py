@@ -18,5 +18,5 @@ def dist(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 def _unlike(p: Tensor, q: Tensor) -> Tensor:
     """Mean over rows of one minus their correlation."""
-    centred = (x - x.mean(1, keepdim=True) for x in (p, q))
-    return 1 - functional.cosine_similarity(*centred).mean()
+    p, q = p - p.mean(1, keepdim=True), q - q.mean(1, keepdim=True)
+    return 1 - functional.cosine_similarity(p, q).mean()

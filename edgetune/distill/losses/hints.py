@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,9 +16,12 @@ class Hints(nn.Module):
     def __init__(self, student_width: int, teacher_width: int) -> None:
         super().__init__()
         self.projection = nn.Conv2d(student_width, teacher_width, 1)
+        nn.init.xavier_uniform_(self.projection.weight, generator=torch.Generator().manual_seed(0))  # resumable
+        assert self.projection.bias is not None
+        nn.init.zeros_(self.projection.bias)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Of (N, student width, H, W) and (N, teacher width, H', W'); the larger map is averaged down."""
-        size = [min(a, b) for a, b in zip(student.shape[2:], teacher.shape[2:], strict=True)]
+        size = (min(student.shape[2], teacher.shape[2]), min(student.shape[3], teacher.shape[3]))
         mine, theirs = (functional.adaptive_avg_pool2d(features, size) for features in (student, teacher))
         return functional.mse_loss(self.projection(mine), theirs)
