@@ -46,7 +46,7 @@ class Kernel:
     padding: str | None
     shape: tuple[int, int, int]
     reduction: tuple[int, ...]
-    padded: tuple[int, int, int] = (0, 0, 0)
+    padded: tuple[int, ...] = (0, 0, 0)
     packable: bool = False
 
     def padded_bytes(self, rows: int) -> int:

@@ -89,7 +89,8 @@ def schedule_module(module: Any, registers: Registers, tuned: Mapping[str, Tile]
     """
     from tvm.s_tir.schedule import ScheduleError
 
-    scheduled, packed = {}, {}
+    scheduled: dict[Any, Any] = {}
+    packed: dict[Any, Any] = {}
     for name, (function, kernel) in kernels_of(module).items():
         try:
             if kernel is None:
