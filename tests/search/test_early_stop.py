@@ -56,7 +56,7 @@ def stopped_by(rule: EarlyStop, path: Path, count: int) -> dict[float, int]:
         (SuccessiveHalving(), "SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)"),
         (SuccessiveHalving(2, 2), "SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)"),
     ],
-    ids=str,
+    ids=["median", "median-late", "halving-thirds", "halving-halves"],
 )
 def test_the_same_trials_are_stopped_as_by_optuna(rule: EarlyStop, peer: str, tmp_path: Path) -> None:
     import optuna
