@@ -21,7 +21,7 @@ def calibrate(
         typer.Option(help="Say instead which so many networks to measure; --out also gets their ONNX files."),
     ] = None,
     sources: Annotated[
-        str | None, typer.Option("--from", help="Boards to learn from, such as rpi4,pixel3. [all]")
+        str | None, typer.Option("--from", help="Boards to learn from, such as rpi4,pixel3. \\[all]")
     ] = None,
     space: Annotated[str | None, typer.Option(help="The space that names belong to, such as nasbench201.")] = None,
     runtime: Annotated[

@@ -14,9 +14,11 @@ LIMITS, TRAINING, FILES, LEARNING, WORKERS = "Hard limits", "How much work", "Fi
 
 
 def search(
-    device: Annotated[str | None, typer.Option(help="The board to search for; see `edgetune devices`. [rpi4]")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="The board to search for; see `edgetune devices`. \\[rpi4]")
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="fashion-mnist, cifar10, digits, or a folder of class folders. [fashion-mnist]")
+        str | None, typer.Option(help="fashion-mnist, cifar10, digits, or a folder of class folders. \\[fashion-mnist]")
     ] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels a side; by default what suits the pictures.")] = None,
     teacher: Annotated[
@@ -34,7 +36,10 @@ def search(
         str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="nsga2, guided, regularized-evolution, random. [nsga2]", rich_help_panel=TRAINING)
+        str | None,
+        typer.Option(
+            help="nsga2, guided, bayesian, regularized-evolution, grid, random. \\[nsga2]", rich_help_panel=TRAINING
+        ),
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
     finalists: Annotated[
@@ -45,7 +50,9 @@ def search(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="Where trials are judged: in-process, processes, ray. [in-process]", rich_help_panel=WORKERS),
+        typer.Option(
+            help="Where trials are judged: in-process, processes, ray. \\[in-process]", rich_help_panel=WORKERS
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -77,7 +84,7 @@ def search(
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run folder. [runs/DATA-DEVICE-N]", rich_help_panel=FILES)
+        Path | None, typer.Option(help="The run folder. \\[runs/DATA-DEVICE-N]", rich_help_panel=FILES)
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with a run that was stopped.", rich_help_panel=FILES)
@@ -87,7 +94,7 @@ def search(
     ] = False,
     warm_start: Annotated[
         str | None,
-        typer.Option(help="auto, off, or a run folder: begin with what is known. [off]", rich_help_panel=LEARNING),
+        typer.Option(help="auto, off, or a run folder: begin with what is known. \\[off]", rich_help_panel=LEARNING),
     ] = None,
     library: Annotated[
         Path | None,
