@@ -33,7 +33,8 @@ Duration = Annotated[str, AfterValidator(lambda text: _valid(units.seconds, text
 class Section(BaseModel):
     """Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Defaults are validated too, so that a value reads the same from the code as from a study that wrote it down.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Limits(Section):
