@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 def channels_last(module: Any) -> Any:
     """Convolutions in NHWC with weights in HWIO; what follows a convolution stays in the same layout."""
@@ -22,22 +24,36 @@ def channels_last(module: Any) -> Any:
 
 
 def _plain_activations(call: Any, arguments: list[Any]) -> Any:
-    """Clipping as `minimum(maximum(…))`, which may stand in any layout; division by a constant as a product.
-
-    Scalars stand in the operator itself: one that is bound to a variable would keep the layout and not be fused.
-    """
+    """Clipping as `minimum(maximum(…))`, which may stand in any layout; division by a constant as a product."""
     from tvm import relax
 
-    if call.op.name == "relax.clip":
+    name = _name(call)
+    if name == "relax.clip":
         x, low, high = arguments
         return relax.op.minimum(relax.op.maximum(x, _scalar(low.value)), _scalar(high.value))
-    name = call.op.name
-    if name in ("relax.maximum", "relax.minimum", "relax.divide") and _is_scalar(arguments[1]):
+    if name in ("maximum", "minimum", "relax.divide") and len(arguments) == 2 and _is_scalar(arguments[1]):
         x, number = arguments[0], arguments[1].value.numpy().item()
         if name == "relax.divide":
             return relax.op.multiply(x, _scalar(1 / number))
-        return (relax.op.maximum if name == "relax.maximum" else relax.op.minimum)(x, _scalar(number))
+        return (relax.op.maximum if name == "maximum" else relax.op.minimum)(x, _scalar(number))
+    return _known_limit(name, arguments)
+
+
+def _known_limit(name: str, arguments: list[Any]) -> Any:
+    """A limit of ONNX's Clip, that TVM's importer guards against NaN, as the number it is."""
+    from tvm import relax
+
+    if name == "relax.isnan" and _is_scalar(arguments[0]):
+        return relax.const(bool(np.isnan(arguments[0].value.numpy())), "bool")
+    if name == "relax.where" and _is_scalar(arguments[0]):
+        condition, if_true, if_false = arguments
+        return if_true if condition.value.numpy() else if_false
     return None
+
+
+def _name(call: Any) -> str:
+    """Of the operator, or of the function that TVM's importer wrote in its place."""
+    return call.args[0].name_hint.rstrip("0123456789") if call.op.name == "relax.call_tir" else call.op.name
 
 
 def _rearranged_constant(call: Any, arguments: list[Any]) -> Any:
@@ -68,7 +84,7 @@ def _scalar(value: Any) -> Any:
 
 
 def rewriting(rule: Any) -> Any:
-    """A pass that asks `rule(call, arguments)` for each operator; None leaves it as it is."""
+    """A pass that asks `rule(call, arguments)` for each operator and compiled function; None leaves it as it is."""
     import tvm
     from tvm import relax
     from tvm.relax.expr_functor import PyExprMutator, mutator
@@ -79,7 +95,8 @@ def rewriting(rule: Any) -> Any:
             call = self.visit_expr_post_order(call)
             if not isinstance(call.op, tvm.ir.Op):
                 return call
-            arguments = [self._value(argument) for argument in call.args]
+            given = call.args[1].fields if call.op.name == "relax.call_tir" else call.args
+            arguments = [self._value(argument) for argument in given]
             result = rule(call, arguments)
             return call if result is None else self.builder_.normalize(result)
 
