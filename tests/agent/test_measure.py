@@ -16,7 +16,8 @@ import pytest
 from edgetune.agent import measure as measuring
 from edgetune.agent.board import BoardState
 from edgetune.agent.measure import Limits, cool_down, measure, sha256_of
-from edgetune.errors import MeasurementError, ModelFileError
+from edgetune.agent.runtimes import LiteRt
+from edgetune.errors import MeasurementError, MissingDependencyError, ModelFileError
 from tests.agent.models import QUICK_REQUEST, endless, greedy
 
 
@@ -99,10 +100,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         measure(tmp_path / "nowhere.onnx")
 
 
-def test_a_missing_runtime_is_told(model: Path) -> None:
-    with pytest.raises(MeasurementError, match="litert is not installed") as error:
-        measure(model, replace(QUICK_REQUEST, runtime="litert"))
-    assert error.value.code == "runtime_missing"
+def test_a_missing_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiteRt, "package", "a-package-that-is-not-there")
+    with pytest.raises(MissingDependencyError, match="litert is not installed"):
+        LiteRt.version()
 
 
 def test_a_date_that_jumps_does_not_matter(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
