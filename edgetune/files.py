@@ -14,8 +14,10 @@ from edgetune.errors import StorageError
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     """Gives a path to write to; it becomes `path` when the block ends without an error.
+
+    Until then its user alone can read it; a secret stays so with `mode` 0600.
 
     Raises
     ------
@@ -30,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         try:
             yield aside
             flush(aside)
-            aside.chmod(0o644)  # mkstemp's 0600 is for secrets
+            aside.chmod(mode)  # from mkstemp's 0600
             os.replace(aside, path)
             flush(path.parent)
         finally:
@@ -52,6 +54,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             flush(path.parent)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Gives a folder to fill, which takes the place of `path` when the block ends without an error."""
+    fresh, old = path.with_name(f".{path.name}.new-{os.getpid()}"), path.with_name(f".{path.name}.old-{os.getpid()}")
+    try:
+        with atomic_folder(fresh) as folder:
+            yield folder
+        if path.exists():
+            os.rename(path, old)
+        os.rename(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def flush(path: Path) -> None:

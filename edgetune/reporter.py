@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
+Say: TypeAlias = Callable[[str], None]
+"""Takes one line for a person to read: :meth:`Reporter.say`."""
+
 
 class Reporter:
     """Says nothing; a subclass shows what it is told."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import os
 import secrets
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgetune.errors import AgentError, MissingDependencyError
-from edgetune.files import storage_errors
+from edgetune.files import atomic_write, storage_errors
 
 BETWEEN = b"-----BEGIN PRIVATE KEY-----"
 TOKEN_BYTES = 32
@@ -36,16 +34,8 @@ def write_secret(path: Path, content: bytes) -> None:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(aside)
+    with atomic_write(path, mode=0o600) as aside:
+        aside.write_bytes(content)
 
 
 class Token:

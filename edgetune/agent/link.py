@@ -19,7 +19,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 LARGEST_ANSWER = 4 * 2**20
 CUT = (OSError, http.client.HTTPException)
-COME_BACK = (429, 503)
+COME_BACK = 503
 
 
 class LinkLost(AgentError):
@@ -79,9 +79,7 @@ class Link:
             reason = "too busy"
             try:
                 answer = self._once(method, path, body, file)
-                if answer.status not in COME_BACK:
-                    return self._accepted(answer)
-                if answer.status == 429:
+                if answer.status != COME_BACK:
                     return self._accepted(answer)
             except CUT as error:
                 reason = f"{type(error).__name__}: {error}"

@@ -123,6 +123,11 @@ def find_agent(name: str) -> Agent:
     return agents[name]
 
 
+def find_agents(names: str) -> list[Agent]:
+    """Agents by their names, separated by commas; see :func:`find_agent`."""
+    return [find_agent(name.strip()) for name in names.split(",")]
+
+
 def add_agent(agent: Agent) -> None:
     """Keeps an agent, in place of one of the same name."""
     check_name(agent.name)

@@ -22,9 +22,9 @@ from edgetune.agent.discovery import announced
 from edgetune.agent.home import Certificate, Token
 from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
+from edgetune.agent.registry import DEFAULT_PORT
 from edgetune.errors import AgentError
 
-PORT = 8765
 EVERYWHERE = ("0.0.0.0", "::")
 CLIENTS = 64
 """Requests beyond are told to come back later."""
@@ -39,7 +39,7 @@ class Place:
     """Where an agent listens, and which command starts its measurements."""
 
     host: str = "127.0.0.1"
-    port: int = PORT
+    port: int = DEFAULT_PORT
     python: Sequence[str] = (sys.executable,)
 
 

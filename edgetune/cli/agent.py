@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from edgetune.agent.registry import DEFAULT_PORT
+
 app = typer.Typer(help="Clock networks on this board for a host.", invoke_without_command=True)
 
 
@@ -13,7 +15,7 @@ app = typer.Typer(help="Clock networks on this board for a host.", invoke_withou
 def agent(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for the whole network.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = DEFAULT_PORT,
     announce: Annotated[bool, typer.Option("--announce", help="Say so in the local network (mDNS).")] = False,
     max_model: Annotated[str, typer.Option(help="The largest model.")] = "256MiB",
     max_cache: Annotated[str, typer.Option(help="All models together.")] = "2GiB",

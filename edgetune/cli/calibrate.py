@@ -47,7 +47,7 @@ def calibrate(
 
     models = fit(device, measurements, sources=sources.split(",") if sources else None, out=out, space=space)
     if json:
-        print_json([model.model_dump(mode="json", exclude={"members", "quantile", "kernels"}) for model in models])
+        print_json([model.evidence() for model in models])
         return
     rows = [[model.setting.label, str(model.measured.networks)] for model in models]
     print_table(f"{device}: calibrated", ["setting", "networks"], rows)

@@ -34,9 +34,7 @@ def measure(
     request = Request(
         runtime=_known(runtime, models[0]), threads=threads, attempts=attempts, input_shape=_shape(input_shape)
     )
-    found = (
-        _on_host(models, request) if _is_host(agent, device) else _on_agents(models, (agent or "").split(","), request)
-    )
+    found = _on_host(models, request) if _is_host(agent, device) else _on_agents(models, agent or "", request)
     if json:
         from pydantic import TypeAdapter
 
@@ -83,11 +81,11 @@ def _on_host(models: list[Path], request: Any) -> list[tuple[Path, str, Any]]:
     return [(model, "host", clock(model, request)) for model in models]
 
 
-def _on_agents(models: list[Path], names: list[str], request: Any) -> list[tuple[Path, str, Any]]:
+def _on_agents(models: list[Path], names: str, request: Any) -> list[tuple[Path, str, Any]]:
     from edgetune.agent.pool import measure_on
-    from edgetune.agent.registry import find_agent
+    from edgetune.agent.registry import find_agents
 
-    results = measure_on([find_agent(name.strip()) for name in names], models, request)
+    results = measure_on(find_agents(names), models, request)
     for note in results.notes:
         typer.echo(f"note: {note}", err=True)
     for model in models:

@@ -34,10 +34,7 @@ def profile(
     with progress_reporter() as reporter:
         folder, fitted = profile_machine(device, out=out, reporter=reporter)
     if json:
-        print_json(
-            {"device": device, "folder": str(folder)}
-            | fitted.model_dump(mode="json", exclude={"members", "quantile", "kernels"})
-        )
+        print_json({"device": device, "folder": str(folder)} | fitted.evidence())
         return
     errors = fitted.errors["networks"]
     figures = [f"{value:.1f} %" for value in (errors.mape_pct, errors.within_10_pct, errors.coverage_pct)]
@@ -49,14 +46,13 @@ def profile(
 
 
 def _profile_board(device: str, agents: str, out: Path | None, json: bool) -> None:
-    from edgetune.agent.registry import find_agent
+    from edgetune.agent.registry import find_agents
     from edgetune.pipeline.board_profiling import profile_board
 
-    boards = [find_agent(name.strip()) for name in agents.split(",")]
     with progress_reporter() as reporter:
-        models = profile_board(device, boards, out=out, reporter=reporter)
+        models = profile_board(device, find_agents(agents), out=out, reporter=reporter)
     if json:
-        print_json([model.model_dump(mode="json", exclude={"members", "quantile", "kernels"}) for model in models])
+        print_json([model.evidence() for model in models])
         return
     columns = ["setting", "networks measured", "left out", "error (MAPE)", "within ±10 %", "in the 90 % interval"]
     rows = [

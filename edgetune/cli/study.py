@@ -35,7 +35,8 @@ def ls(
 ) -> None:
     """List the studies below a folder: how many trials ended how, how many are on the front."""
     from edgetune.errors import StudyError
-    from edgetune.search.study_tables import STUDY_FILE, overview
+    from edgetune.search.study import STUDY_FILE
+    from edgetune.search.study_tables import overview
 
     rows = [overview(path) for path in sorted(folder.rglob(STUDY_FILE))]
     if not rows:

@@ -141,17 +141,18 @@ def quantize_best(
     with tempfile.TemporaryDirectory() as scratch:
         exact = top1_of(source, pictures, labels)
 
-        def candidate(method: CalibrationMethod, *, float_ends: bool) -> tuple[Path, Quantised]:
+        def candidate(method: CalibrationMethod, *, float_ends: bool) -> tuple[Path, float]:
             path = Path(scratch) / f"{method}{float_ends}.onnx"
             ranges = Path(scratch) / f"{method}.json"
             quantize_onnx(source, path, calibration=calibration, method=method, float_ends=float_ends, ranges=ranges)
-            speed = compare_speed(source, path, pictures[:1])
-            top1 = top1_of(path, pictures, labels)
-            return path, Quantised(method, float_ends, top1, exact, speed.speedup, str(speed))
+            return path, top1_of(path, pictures, labels)
 
-        tried = [candidate(method, float_ends=False) for method in METHODS]
-        best = max(tried, key=lambda pair: pair[1].top1)  # the first of equals
-        both = [best, candidate(best[1].method, float_ends=True)]
+        tried = {method: candidate(method, float_ends=False) for method in METHODS}
+        method = max(METHODS, key=lambda method: tried[method][1])  # the first of equals
+        both: list[tuple[Path, Quantised]] = []
+        for float_ends, (path, top1) in enumerate([tried[method], candidate(method, float_ends=True)]):
+            speed = compare_speed(source, path, pictures[:1])
+            both.append((path, Quantised(method, bool(float_ends), top1, exact, speed.speedup, str(speed))))
         holding = [pair for pair in both if pair[1].loss <= may_lose]
         path, kept = (
             max(holding, key=lambda pair: pair[1].speedup) if holding else max(both, key=lambda pair: pair[1].top1)

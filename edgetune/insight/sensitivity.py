@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgetune.insight.state import IMPORTANCE, Event, note_event
+from edgetune.insight.state import IMPORTANCE, note_event
+from edgetune.report.explanation import Event
 from edgetune.search.importance import importance
 from edgetune.search.pareto import front
 from edgetune.search.problem import Problem

@@ -9,25 +9,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edgetune.report.explanation import Event
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import noted_objectives
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Space
 
-OBJECTIVES, PROGRESS, IMPORTANCE, EVENTS = "objectives", "progress", "importance", "events"
+PROGRESS, IMPORTANCE, EVENTS = "progress", "importance", "events"
 """Names of the study's notes that this room writes and reads."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that a threshold or the adaptive space did, and why, after so many trials."""
-
-    trials: int
-    action: str  # warn, stop, freeze, thaw, drop, widen
-    what: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ class RunState:
         """
         with Study.open(path, read_only=True) as study:
             trials = study.trials()
-            objectives = tuple(Objective(**given) for given in study.note(OBJECTIVES, []))
+            objectives = noted_objectives(study)
             state = cls(
                 trials=tuple(trials),
                 objectives=objectives,
@@ -106,11 +98,6 @@ class RunState:
 def judging(objectives: Sequence[Objective]) -> Problem:
     """A problem that can rank trials by these objectives; nothing can be asked of it."""
     return Problem(Space("judging", ()), tuple(objectives), lambda sample: {})
-
-
-def note_objectives(study: Study, problem: Problem) -> None:
-    """Writes down what the trials' figures mean, for whoever reads the study without the run."""
-    study.set_note(OBJECTIVES, [asdict(objective) for objective in problem.objectives])
 
 
 def note_event(study: Study, event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -83,13 +83,8 @@ def fit_setting(data: Data, prior: Prior, known: Sequence[Known] = ()) -> Fitted
     scores = np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in held_out.values()])
     quantile = conformal_quantile(scores) if len(data.names) >= ENOUGH else few_quantile(scores)
     ensemble = fitter(data.features, data.latency)
-    s = data.setting
     return Fitted(
-        runtime=s.runtime,
-        version=s.version,
-        precision=s.precision,
-        threads=s.threads,
-        cpu_mhz=s.cpu_mhz,
+        **asdict(data.setting),
         members=[FittedMember.of(member) for member in ensemble.members],
         quantile=round(quantile, 4),
         measured=extent(data),

@@ -131,6 +131,10 @@ class Fitted(Strict):
     def setting(self) -> Setting:
         return Setting(self.runtime, self.version, self.precision, self.threads, self.cpu_mhz)  # type: ignore[arg-type]
 
+    def evidence(self) -> dict[str, Any]:
+        """What it speaks of, was fitted to and was seen to miss, as JSON; not the numbers that it predicts with."""
+        return self.model_dump(mode="json", exclude={"members", "quantile", "kernels"})
+
     @property
     def ensemble(self) -> Ensemble:
         return Ensemble(tuple(member.as_member() for member in self.members))

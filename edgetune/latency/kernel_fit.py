@@ -7,7 +7,7 @@ it, are the truth that the sums have to meet.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -121,11 +121,7 @@ def fit_clocked(profile: Profile, setting: Setting, clocked: Sequence[Clocked], 
     data = Data(setting, tuple(c.name for c in clocked), graphs, features, latency)
     assert whole.machine.correction is not None
     return Fitted(
-        runtime=setting.runtime,
-        version=setting.version,
-        precision=setting.precision,
-        threads=setting.threads,
-        cpu_mhz=setting.cpu_mhz,
+        **asdict(setting),
         members=[FittedMember.of(member) for member in Ensemble.of(whole.model, ORIGIN).members],
         quantile=round(quantile, 4),
         measured=extent(data),

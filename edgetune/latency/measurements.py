@@ -6,10 +6,12 @@ import csv
 import gzip
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgetune.errors import ConfigError, DataError
+from edgetune.files import atomic_write
 from edgetune.latency.setting import Setting, parse_precision, parse_runtime
 
 COLUMNS = ("network", "runtime", "version", "precision", "threads", "cpu_mhz", "latency_ms")
@@ -44,6 +46,17 @@ def read_measurements(path: Path, default: Setting | None = None) -> list[Measur
         if missing:
             raise DataError(f"no column {', '.join(missing)}", where=path, mend=f"the columns are {', '.join(COLUMNS)}")
         return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(reader, 2)]
+
+
+def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
+    """A file that :func:`read_measurements` reads, whole or not at all."""
+    with atomic_write(path) as aside, aside.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for found in measurements:
+            s = found.setting
+            own = (s.runtime, s.version, s.precision, s.threads, s.cpu_mhz)
+            rows.writerow([found.network, *own, round(found.latency_ms, 6)])
 
 
 def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Measurement:

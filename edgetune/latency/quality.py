@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgetune.device.profile import Profile, list_profiles, load_profile
-from edgetune.latency.fitted import Fitted, read_fitted
+from edgetune.latency.fitted import read_fitted
 
 
 def device_rows() -> list[dict[str, Any]]:
@@ -37,8 +37,8 @@ def describe_device(name: str) -> dict[str, Any]:
     profile = load_profile(name)
     models = read_fitted(profile.folder / "model.json")
     sheet = profile.model_dump(mode="json", exclude={"sources", "folder"})
-    return device_row(profile) | {"sheet": sheet, "sources": profile.sources, "models": [_quality(m) for m in models]}
-
-
-def _quality(model: Fitted) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude={"members", "quantile", "kernels"})
+    return device_row(profile) | {
+        "sheet": sheet,
+        "sources": profile.sources,
+        "models": [model.evidence() for model in models],
+    }

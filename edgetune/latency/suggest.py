@@ -14,7 +14,7 @@ from edgetune.latency.design import informative_networks
 from edgetune.latency.features import graph_features, machine_of
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
-from edgetune.latency.setting import Setting, parse_precision, parse_runtime
+from edgetune.latency.setting import Setting, parse_precision, parse_runtime, runtime_label
 from edgetune.latency.to_onnx import to_onnx
 
 NEW = "rpi4"
@@ -77,6 +77,6 @@ def write_suggestion(folder: Path, setting: Setting, names: list[str]) -> Path:
     with atomic_write(table) as aside, aside.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
-        runtime = f"{setting.runtime}-{setting.version}" if setting.version else setting.runtime
+        runtime = runtime_label(setting.runtime, setting.version)
         rows.writerows([n, runtime, setting.precision, setting.threads, setting.cpu_mhz, ""] for n in names)
     return table

@@ -119,9 +119,7 @@ def _onnx(shop: Workshop) -> cards.Artefact:
             "std": " ".join(f"{value:.6g}" for value in data.std),
         },
     )
-    check = shop.expected.check_here(path)
-    check.agreement.require(path.name)
-    return cards.Artefact(format="onnx", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,))
+    return _keep_exact(shop, "onnx", path, shop.expected.check_here(path))
 
 
 def _int8(shop: Workshop) -> Made:
@@ -153,19 +151,14 @@ def _tvm(shop: Workshop) -> Made:
         return cards.Omission(format="tvm", reason=str(error))
     where = f"this host, the same module compiled for it, TVM {version('apache-tvm')}"
     check = shop.expected.check(tvm_logits_of(twin, shop.expected.pixels), where)
-    check.agreement.require(path.name)
-    return cards.Artefact(
-        format="tvm", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=schedules
-    )
+    return _keep_exact(shop, "tvm", path, check, note=schedules)
 
 
 def _tflite(shop: Workshop) -> Made:
     data, path = shop.task.dataset, shop.path("model.tflite")
     litert = shop.litert()
     export_tflite(shop.distilled.network, path, channels=data.channels, resolution=data.resolution, litert=litert)
-    check = shop.expected.check_here(path)
-    check.agreement.require(path.name)
-    return cards.Artefact(format="tflite", file=path.name, test_top1=shop.distilled.test_top1, checks=(check,))
+    return _keep_exact(shop, "tflite", path, shop.expected.check_here(path))
 
 
 def _tflite_int8(shop: Workshop) -> Made:
@@ -180,6 +173,14 @@ def _tflite_int8(shop: Workshop) -> Made:
             "minmax", False, top1_of(path, judges), top1_of(source, judges), speed.speedup, str(speed)
         )
     return _keep_rounded(shop, "tflite-int8", path, known)
+
+
+def _keep_exact(
+    shop: Workshop, format: cards.Format, path: Path, check: cards.CheckedOn, *, note: str = ""
+) -> cards.Artefact:
+    """A float artefact must compute what the network does; its top-1 is then the network's."""
+    check.agreement.require(path.name)
+    return cards.Artefact(format=format, file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=note)
 
 
 def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Quantised) -> Made:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgetune.errors import StudyError
-from edgetune.insight.state import RunState, judging
+from edgetune.insight.state import judging
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.report.summary import Curve, RunSummary
 from edgetune.search.pareto import hypervolume_history
+from edgetune.search.problem_note import noted_objectives
+from edgetune.search.study import Study
 
 
 def with_curves(summary: RunSummary, runs: Sequence[Path]) -> RunSummary:
@@ -27,10 +29,11 @@ def with_curves(summary: RunSummary, runs: Sequence[Path]) -> RunSummary:
 
 
 def _curve(summary: RunSummary, run: Path) -> Curve:
-    state = RunState.read(RunFolder.open(run).study)
-    problem = judging(state.objectives) if state.objectives else None
+    with Study.open(RunFolder.open(run).study, read_only=True) as study:
+        objectives, trials = noted_objectives(study), study.trials()
+    problem = judging(objectives) if objectives else None
     if problem is None or [target.name for target in problem.targets] != ["top1", "latency_ms"]:
         raise StudyError("not a search of top-1 against latency", where=run, mend="name runs of the same search")
     convergence = summary.convergence
-    history = hypervolume_history(problem, state.trials, (convergence.reference_top1, convergence.reference_ms))
+    history = hypervolume_history(problem, trials, (convergence.reference_top1, convergence.reference_ms))
     return Curve(run.name, tuple(history))

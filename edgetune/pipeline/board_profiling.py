@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import statistics
 import tempfile
@@ -22,12 +21,12 @@ from edgetune.agent.timing import Protocol
 from edgetune.agent.wire import BoardBody
 from edgetune.device.profile import Profile, load_profile
 from edgetune.errors import AgentError
-from edgetune.files import atomic_write, cache_folder
+from edgetune.files import cache_folder
+from edgetune.latency import measurements as latencies
 from edgetune.latency.calibrate import FEWEST, calibrate
 from edgetune.latency.design import informative_networks
 from edgetune.latency.features import graph_features, machine_of
 from edgetune.latency.fitted import Fitted
-from edgetune.latency.measurements import COLUMNS
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.setting import Setting
@@ -86,7 +85,7 @@ def profile_board(
             _clock(agents, left[:BATCH], replace(REQUEST, threads=threads), Path(scratch), journal, reporter)
             reporter.progress("clocking networks", len(journal.found), networks)
         measurements = Path(scratch) / "measurements.csv"
-        _write_measurements(measurements, setting, journal.found)
+        latencies.write_measurements(measurements, journal.measurements(setting))
         fitted = calibrate(device, measurements, out=out)
     if disturbed := [name for name, found in journal.found.items() if found["marks"]]:
         reporter.say(f"note: {len(disturbed)} of {len(journal.found)} networks were clocked while disturbed")
@@ -122,6 +121,12 @@ class Journal:
             self.found[network] = entry
             with self.path.open("a") as file:
                 file.write(json.dumps(entry) + "\n")
+
+    def measurements(self, setting: Setting) -> list[latencies.Measurement]:
+        """As a calibration takes them, at the median clock where boards tell one."""
+        clocks = [entry["cpu_mhz"] for entry in self.found.values() if isinstance(entry["cpu_mhz"], int)]
+        at = replace(setting, cpu_mhz=round(statistics.median(clocks))) if clocks else setting
+        return [latencies.Measurement(name, at, float(str(entry["latency_ms"]))) for name, entry in self.found.items()]
 
 
 def _entry(line: str) -> dict[str, object] | None:
@@ -171,13 +176,3 @@ def _clock(
         reporter.say(f"warning: {note}")
     for failure in results.failures.values():
         raise failure
-
-
-def _write_measurements(path: Path, setting: Setting, found: dict[str, dict[str, object]]) -> None:
-    clocks = [entry["cpu_mhz"] for entry in found.values() if isinstance(entry["cpu_mhz"], int)]
-    mhz = round(statistics.median(clocks)) if clocks else setting.cpu_mhz
-    with atomic_write(path) as aside, aside.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        own = (setting.runtime, setting.version, setting.precision, setting.threads, mhz)
-        rows.writerows([name, *own, round(float(str(entry["latency_ms"])), 6)] for name, entry in found.items())

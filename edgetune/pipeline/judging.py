@@ -9,16 +9,14 @@ from typing import Any
 
 from edgetune import units
 from edgetune.config import SearchConfig
-from edgetune.data.load import load_dataset
 from edgetune.distill.precision import best_device
 from edgetune.errors import ConfigError, StudyError
-from edgetune.files import cache_folder
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline.run_folder import RunFolder
-from edgetune.pipeline.task import Task
+from edgetune.pipeline.task import Task, load_data
 from edgetune.search.engines.base import Engine, EvaluatorSource
 from edgetune.search.engines.processes import ProcessPool
 from edgetune.search.engines.ray_tasks import RayTasks
@@ -57,8 +55,7 @@ def judge_of(config: dict[str, Any], data: str, weights: str) -> Judge:
         The supernet's, a safetensors file that this machine sees too.
     """
     settings = SearchConfig.model_validate(config)
-    cache = cache_folder() / "data"
-    dataset = load_dataset(settings.data, resolution=settings.resolution, seed=settings.seed, cache=cache)
+    dataset = load_data(settings)
     if dataset.content_hash != data:
         raise StudyError("the data set is another one here", where=settings.data, mend="give each machine the same")
     task = Task(settings, dataset, Predictor.load(settings.device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,15 +13,17 @@ from edgetune.errors import StorageError
 from edgetune.files import atomic_write
 from edgetune.insight.explain import Judge, insight_of
 from edgetune.insight.sensitivity import Sensitivity
-from edgetune.insight.state import Event, note_event, note_objectives
+from edgetune.insight.state import note_event
 from edgetune.latency.roofline import roofline
 from edgetune.pipeline.library import DATA, TRAINING, Entry, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import meta_features
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.task import Task
-from edgetune.report.explanation import Insight
+from edgetune.report.explanation import Event, Insight
+from edgetune.reporter import Say
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.narrowing import Change
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
@@ -29,7 +31,6 @@ from edgetune.search.warm_start import WarmStart
 
 PAST = "past"
 """The study's note with the earlier studies it listens to: their library may change, a resumed search may not."""
-Say = Callable[[str], None]
 
 
 def earlier_studies(task: Task) -> list[Entry]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from edgetune.errors import StudyError
 from edgetune.files import atomic_write
-from edgetune.insight.state import RunState
 from edgetune.pipeline.meta_features import distance
+from edgetune.pipeline.run_folder import RunFolder
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import noted_objectives
 from edgetune.search.study import Study
 from edgetune.search.warm_start import Past, is_related
 
@@ -59,31 +60,32 @@ def entry_of(run: Path) -> Entry:
     StudyError
         There is no study, or it is older than warm starts.
     """
-    path = run / "study.db"
-    state = RunState.read(path)
-    if not state.objectives:
+    with Study.open(RunFolder(run).study, read_only=True) as study:
+        return _entry(run, study)
+
+
+def _entry(run: Path, study: Study) -> Entry:
+    objectives, settings = noted_objectives(study), study.settings
+    if not objectives:
         raise StudyError("its study does not say what it searched for", where=run, mend="name a newer run")
-    with Study.open(path, read_only=True) as study:
-        settings, data, training = study.settings, study.note(DATA, {}), study.note(TRAINING, "")
-    usable = [trial for trial in state.trials if trial.values is not None]
+    usable = [trial for trial in study.trials() if trial.values is not None]
     return Entry(
         source=run.resolve().name,
         space=settings["space"],
         device=settings["config"]["device"],
-        directions={objective.name: objective.direction for objective in state.objectives},
+        directions={objective.name: objective.direction for objective in objectives},
         samples=[dict(trial.sample.values) for trial in usable],
         figures=[dict(trial.values or {}) for trial in usable],
-        data=data,
+        data=study.note(DATA, {}),
         run=str(run.resolve()),
-        training=training,
+        training=study.note(TRAINING, ""),
     )
 
 
 def remember(run: Path, library: Path) -> None:
     """Adds a finished run to the library; the same run again takes its old place."""
-    entry = entry_of(run)
-    with Study.open(run / "study.db", read_only=True) as study:
-        stamp = f"{study.created_at:.3f}"
+    with Study.open(RunFolder(run).study, read_only=True) as study:
+        entry, stamp = _entry(run, study), f"{study.created_at:.3f}"
     with atomic_write(library / f"{entry.source}-{stamp}.json") as aside:
         aside.write_text(json.dumps(asdict(entry)), encoding="utf-8")
 

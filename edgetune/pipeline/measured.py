@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol as TypingProtocol
+from typing import cast
 
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.pool import measure_on
-from edgetune.agent.registry import find_agent
+from edgetune.agent.registry import find_agents
 from edgetune.errors import DataError
-from edgetune.files import atomic_write
+from edgetune.latency import measurements
 from edgetune.latency.calibrate import calibrate
-from edgetune.latency.measurements import COLUMNS
+from edgetune.latency.graph import Precision
 from edgetune.latency.prediction import Prediction
+from edgetune.latency.setting import Setting
 from edgetune.report.summary import Finalist
-
-
-class Say(TypingProtocol):
-    """How a search tells something."""
-
-    def __call__(self, text: str) -> object: ...
+from edgetune.reporter import Say
 
 
 def check_agents(agents: str | None) -> None:
@@ -35,8 +30,8 @@ def check_agents(agents: str | None) -> None:
     AgentError
         An agent that is not known, or cannot be reached.
     """
-    for name in agents.split(",") if agents else ():
-        with Client(find_agent(name.strip()), patience=5) as client:
+    for agent in find_agents(agents) if agents else ():
+        with Client(agent, patience=5) as client:
             client.board()
 
 
@@ -55,7 +50,7 @@ def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, 
     AgentError
         An agent that is not known, or none that can be reached.
     """
-    boards = [find_agent(name.strip()) for name in agents.split(",")]
+    boards = find_agents(agents)
     paths = {finalist.name: folder / _onnx(finalist) for finalist in finalists}
     predicted = finalists[0].latency
     results = measure_on(boards, list(paths.values()), Request(threads=predicted.threads))
@@ -116,13 +111,13 @@ def _with(finalist: Finalist, found: Measurement | None) -> Finalist:
 def _recalibrate(predicted: Prediction, found: dict[Path, Measurement], folder: Path, say: Say) -> None:
     """Keeps the measurements as a table, and fits the board's model to them where they are of the board."""
     table = folder / "measured.csv"
-    with atomic_write(table) as aside, aside.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for path, one in found.items():
-            job = one.job
-            own = (job.runtime, job.runtime_version, job.precision, job.threads, predicted.cpu_mhz)
-            rows.writerow([path, *own, round(one.latency_ms, 6)])
+    rows = []
+    for path, one in found.items():
+        job = one.job
+        precision = cast(Precision, job.precision)
+        setting = Setting(job.runtime, job.runtime_version, precision, job.threads, predicted.cpu_mhz)
+        rows.append(measurements.Measurement(str(path), setting, one.latency_ms))
+    measurements.write_measurements(table, rows)
     if any(one.kind != "measured" for one in found.values()):
         say("emulated timings calibrate nothing")
         return

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shutil
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edgetune.agent.runtimes import OnnxRuntime
 from edgetune.device.host import host_sheet, read_host
 from edgetune.device.profile import Profile, user_folder
 from edgetune.errors import MeasurementError
-from edgetune.files import atomic_folder, atomic_write
+from edgetune.files import atomic_write, replaced_folder
 from edgetune.latency.builder import INPUT, GraphBuilder
 from edgetune.latency.cost_model import CostModel
 from edgetune.latency.features import machine_of
@@ -25,7 +21,7 @@ from edgetune.latency.fitted import Fitted, write_fitted
 from edgetune.latency.graph import Graph
 from edgetune.latency.kernel_design import KernelDesign
 from edgetune.latency.kernel_fit import Clocked, fit_clocked, fit_kernel_model
-from edgetune.latency.measurements import COLUMNS
+from edgetune.latency.measurements import Measurement, write_measurements
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.setting import Setting
@@ -143,27 +139,7 @@ def _write_sheet(folder: Path, name: str, version: str, clock: Clock, scratch: P
 
 
 def _write_measurements(folder: Path, setting: Setting, clocked: Sequence[Clocked]) -> None:
-    with atomic_write(folder / "measurements.csv") as aside, aside.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        s = setting
-        own = (s.runtime, s.version, s.precision, s.threads, s.cpu_mhz)
-        rows.writerows([c.name, *own, round(c.latency_ms, 6)] for c in clocked)
+    write_measurements(folder / "measurements.csv", (Measurement(c.name, setting, c.latency_ms) for c in clocked))
     kernels = {c.name: {str(i): round(ms, 6) for i, ms in sorted(c.kernel_ms.items())} for c in clocked}
     with atomic_write(folder / "kernels.json") as aside:
         aside.write_text(json.dumps(kernels, separators=(",", ":")) + "\n")
-
-
-@contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
-    """Gives a folder to fill, which takes the place of `path` when the block ends without an error."""
-    fresh, old = path.with_name(f".{path.name}.new-{os.getpid()}"), path.with_name(f".{path.name}.old-{os.getpid()}")
-    try:
-        with atomic_folder(fresh) as folder:
-            yield folder
-        if path.exists():
-            os.rename(path, old)
-        os.rename(fresh, path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from edgetune.errors import StudyError
+from edgetune.search.study import STUDY_FILE
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class RunFolder:
 
     @property
     def study(self) -> Path:
-        return self.path / "study.db"
+        return self.path / STUDY_FILE
 
     @property
     def supernet(self) -> Path:

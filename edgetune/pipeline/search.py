@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from edgetune.config import SearchConfig, read_config
-from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
 from edgetune.errors import ConfigError, StudyError
 from edgetune.export.formats import usual_formats
-from edgetune.files import cache_folder
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import learning
 from edgetune.pipeline.judging import check_engine
 from edgetune.pipeline.measured import check_agents
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.search_run import SearchRun
-from edgetune.pipeline.task import Task
+from edgetune.pipeline.task import Task, load_data
 from edgetune.report.summary import RunSummary
 from edgetune.reporter import Reporter
 from edgetune.search.study import Study
@@ -102,13 +100,7 @@ def resume(path: Path, reporter: Reporter) -> SearchRun:
 
 
 def _load(config: SearchConfig, reporter: Reporter) -> Dataset:
-    dataset = load_dataset(
-        config.data,
-        resolution=config.resolution,
-        seed=config.seed,
-        cache=cache_folder() / "data",
-        progress=reporter.progress,
-    )
+    dataset = load_data(config, reporter.progress)
     for note in dataset.notes:
         reporter.say(f"note: {note}")
     return dataset

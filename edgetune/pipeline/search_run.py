@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -53,7 +53,6 @@ from edgetune.reporter import Reporter
 from edgetune.search.finalists import pick_finalists
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
-from edgetune.space.parameters import Sample
 
 
 class SearchRun:
@@ -304,11 +303,7 @@ class SearchRun:
 
     def insight(self, trials: list[Trial], chosen: list[Trial], supernet: Supernet) -> Insight:
         """Why the finalists are what they are; some choices are changed and judged by the supernet's weights."""
-
-        def judge(sample: Sample) -> Mapping[str, float]:
-            return {"top1": self.task.judge(supernet.extract(self.task.architecture(sample)).to(self.device))}
-
-        return learning.insight_into(self.task, trials, chosen, judge)
+        return learning.insight_into(self.task, trials, chosen, Judge(self.task, supernet))
 
     def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
         """The summary, `front.json` and the report."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from edgetune.config import SearchConfig
+from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
@@ -19,6 +20,7 @@ from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.losses import LOGIT_LOSSES, Distillation
 from edgetune.distill.supernet import train_supernet
 from edgetune.distill.teacher import Teacher
+from edgetune.files import cache_folder
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.graph import Graph
 from edgetune.latency.prediction import Prediction
@@ -40,6 +42,19 @@ JUDGED_ON = 3_000
 """Validation pictures a trial is judged on; the standard error of its top-1 is about half a point at 90 %."""
 CALIBRATED_ON = 1_000
 """Training pictures that set a trial's BatchNorm statistics."""
+
+
+def load_data(config: SearchConfig, progress: Progress | None = None) -> Dataset:
+    """The data set that a configuration names, decoded and split once and then taken from the cache.
+
+    Raises
+    ------
+    DataError
+        See :func:`edgetune.data.load.load_dataset`.
+    """
+    return load_dataset(
+        config.data, resolution=config.resolution, seed=config.seed, cache=cache_folder() / "data", progress=progress
+    )
 
 
 @dataclass(frozen=True)

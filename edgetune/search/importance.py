@@ -21,11 +21,11 @@ import numpy as np
 
 from edgetune.errors import MissingDependencyError
 from edgetune.search.encoding import INACTIVE, Encoding
+from edgetune.search.optuna_export import distribution_of
 from edgetune.search.pareto import front
 from edgetune.search.problem import Problem
 from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
-from edgetune.space.parameters import Range
 
 Shares: TypeAlias = Mapping[str, Mapping[str, float]]  # objective, then label
 
@@ -138,12 +138,7 @@ def ped_anova(problem: Problem, trials: Sequence[Trial]) -> dict[str, dict[str, 
     except ImportError as error:
         raise MissingDependencyError("needs Optuna", where="importance", mend="pip install edgetune[search]") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    distributions: dict[str, optuna.distributions.BaseDistribution] = {
-        parameter.label: optuna.distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-        if isinstance(parameter, Range)
-        else optuna.distributions.CategoricalDistribution(parameter.options)
-        for parameter in problem.space.parameters
-    }
+    distributions = {parameter.label: distribution_of(parameter) for parameter in problem.space.parameters}
     study = optuna.create_study(directions=["minimize"] * len(problem.targets))
     for trial, figures in zip(trials, problem.points(trials), strict=True):
         values = dict(trial.sample.values)

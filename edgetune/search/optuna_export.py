@@ -63,7 +63,7 @@ def _trial(optuna: Any, problem: Problem, trial: Trial) -> Any:
         state=state,
         values=[values[name] for name in targets] if values else None,
         params=dict(trial.sample.values),
-        distributions={label: _distribution(optuna, problem.space.by_label[label]) for label in trial.sample.values},
+        distributions={label: distribution_of(problem.space.by_label[label]) for label in trial.sample.values},
         user_attrs={name: value for name, value in values.items() if name not in targets}
         | ({"error": trial.error} if trial.error else {})
         | ({"curve": list(trial.curve)} if trial.curve and not single else {}),
@@ -77,7 +77,10 @@ def _trial(optuna: Any, problem: Problem, trial: Trial) -> Any:
     return made
 
 
-def _distribution(optuna: Any, parameter: Parameter) -> Any:
+def distribution_of(parameter: Parameter) -> Any:
+    """Where Optuna would draw the parameter's values from."""
+    import optuna
+
     if isinstance(parameter, Choice):
         return optuna.distributions.CategoricalDistribution(parameter.options)
     return optuna.distributions.FloatDistribution(parameter.low, parameter.high, log=parameter.log)

@@ -18,8 +18,18 @@ OBJECTIVES, SPACE = "objectives", "space"
 def note_problem(study: Study, problem: Problem) -> None:
     """Writes down objectives and space, once."""
     if study.note(SPACE) is None:
-        study.set_note(OBJECTIVES, [asdict(objective) for objective in problem.objectives])
+        note_objectives(study, problem)
         study.set_note(SPACE, TypeAdapter(Space).dump_python(problem.space, mode="json"))
+
+
+def note_objectives(study: Study, problem: Problem) -> None:
+    """Writes down what the trials' figures mean; before the first trial, all that can be said."""
+    study.set_note(OBJECTIVES, [asdict(objective) for objective in problem.objectives])
+
+
+def noted_objectives(study: Study) -> tuple[Objective, ...]:
+    """The objectives of a study; none where nobody wrote them down."""
+    return tuple(Objective(**given) for given in study.note(OBJECTIVES, []))
 
 
 def noted_problem(study: Study) -> Problem:
@@ -30,8 +40,8 @@ def noted_problem(study: Study) -> Problem:
     StudyError
         No search has begun in it yet.
     """
-    objectives, space = study.note(OBJECTIVES), study.note(SPACE)
-    if objectives is None or space is None:
+    objectives, space = noted_objectives(study), study.note(SPACE)
+    if not objectives or space is None:
         raise StudyError("no trial was ever begun in this study", where=study.path, mend="start its search first")
-    known = [replace(Objective(**given), cheap=False) for given in objectives]
-    return Problem(TypeAdapter(Space).validate_python(space), tuple(known))
+    known = tuple(replace(objective, cheap=False) for objective in objectives)
+    return Problem(TypeAdapter(Space).validate_python(space), known)

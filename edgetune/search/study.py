@@ -16,6 +16,8 @@ from edgetune.files import atomic_write
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
+STUDY_FILE = "study.db"
+"""Its name in a run folder."""
 APPLICATION_ID = 0x45445455  # "EDTU", which `file study.db` and every reader can see
 SCHEMA_VERSION = 2  # 2: learning curves, and trials that were stopped for them
 DURABLE_EVERY = 1.0  # seconds: a power cut loses no more than this; a killed process loses nothing

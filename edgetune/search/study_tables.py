@@ -14,11 +14,9 @@ from pydantic import TypeAdapter
 from edgetune.errors import StudyError
 from edgetune.search.pareto import front
 from edgetune.search.problem_note import noted_problem
-from edgetune.search.study import Study
+from edgetune.search.study import STUDY_FILE, Study
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Space
-
-STUDY_FILE = "study.db"
 
 
 def find_study(path: Path) -> Path:

@@ -8,9 +8,7 @@ import numpy as np
 
 from edgetune.search.encoding import Encoding
 from edgetune.search.gaussian_process import GaussianProcess
-from edgetune.search.warp import EARLY, Warp
-
-__all__ = ["EARLY", "Surrogate", "Warp", "scheduled"]
+from edgetune.search.warp import Warp
 
 TUNE_GROWTH = 1.15  # hyper-parameters are fitted again whenever there are so many times more trials
 PRIOR_DISTANCE = 1.5  # weighted squared distance of two random samples, for parameters and for what is known of them

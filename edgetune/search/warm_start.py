@@ -17,9 +17,11 @@ from edgetune.search.encoding import Encoding
 from edgetune.search.nsga2 import best_first
 from edgetune.search.pareto import front, non_dominated
 from edgetune.search.problem import Problem
+from edgetune.search.screen import Forecast
 from edgetune.search.strategy import Strategy
-from edgetune.search.surrogate import EARLY, Surrogate
+from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
+from edgetune.search.warp import EARLY
 from edgetune.search.wrapping import Wrapping
 from edgetune.space.parameters import Choice, Sample, Space, Value
 
@@ -184,18 +186,17 @@ class WarmStart(Wrapping):
         """
         noise = standard_normal(SCENARIOS, len(self.problem.targets))
         expected = memory.recalled.predict(rows, np.zeros((len(rows), 0)))
-        columns = []
-        for j, target in enumerate(self.problem.targets):
+        known = self.problem.cheap_figures([self.encoding.sample(row) for row in rows])
+        forecasts = []
+        for target in self.problem.targets:
             if target.cheap:
-                known = [self.problem.cheap_values(self.encoding.sample(row))[target.name] for row in rows]
-                exact = np.array([target.minimized(value) for value in known])
-                columns.append(np.repeat(exact[:, None], SCENARIOS, axis=1))
+                exact = np.array([target.minimized(figures[target.name]) for figures in known])
+                forecasts.append(Forecast(exact, None, None))
             else:
                 mean, deviation = expected[target.name]
                 spread = np.sqrt(deviation**2 + memory.recalled.models_[target.name].noise)
-                warped = mean[:, None] + spread[:, None] * noise[:, j]
-                columns.append(memory.recalled.warps_[target.name].backward(warped))
-        return np.stack(columns, axis=2)
+                forecasts.append(Forecast(mean, spread, memory.recalled.warps_[target.name]))
+        return np.stack([forecast.scenarios(noise[:, j]) for j, forecast in enumerate(forecasts)], axis=2)
 
     def _volume(self) -> Volume:
         points = self.problem.points(self.trials)

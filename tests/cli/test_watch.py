@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from edgetune.cli.watch import progress_line, spark, state_json, trials_line, view
-from edgetune.insight.state import Event, RunState, note_event, note_objectives, note_progress
+from edgetune.insight.state import RunState, note_event, note_progress
+from edgetune.report.explanation import Event
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.parameters import Choice, Sample, Space

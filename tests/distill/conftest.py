@@ -10,7 +10,20 @@ import torch
 from torch import nn
 
 from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.teacher_checkpoint import Header
 from edgetune.nets.layers import Normalize, conv_bn
+
+SMALL_TEACHER = Header(
+    architecture="residual",
+    width=4,
+    channels=1,
+    resolution=8,
+    classes=("ant", "bee", "cat"),
+    mean=(0.3,),
+    std=(0.2,),
+    licence="CC-BY-4.0",
+    source="trained in a test",
+)
 
 
 def bars(n: int, *, seed: int, channels: int = 1, size: int = 8, classes: int = 4) -> Pictures:

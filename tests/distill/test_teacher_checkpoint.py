@@ -14,7 +14,6 @@ from edgetune.distill.teacher_checkpoint import (
     HEADER,
     WEIGHTS,
     CheckpointTeacher,
-    Header,
     build,
     load_checkpoint,
     load_teacher,
@@ -22,17 +21,7 @@ from edgetune.distill.teacher_checkpoint import (
 )
 from edgetune.errors import TeacherError
 
-SMALL = Header(
-    architecture="residual",
-    width=4,
-    channels=1,
-    resolution=8,
-    classes=("ant", "bee", "cat"),
-    mean=(0.3,),
-    std=(0.2,),
-    licence="CC-BY-4.0",
-    source="trained in a test",
-)
+from .conftest import SMALL_TEACHER as SMALL
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ from torch import nn
 
 from edgetune.data.pictures import Dataset
 from edgetune.distill.teacher import Teacher
-from edgetune.distill.teacher_checkpoint import Header, build, load_teacher, save_checkpoint
+from edgetune.distill.teacher_checkpoint import build, load_teacher, save_checkpoint
 from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.errors import TeacherError
 
-HEADER = Header(
-    architecture="residual",
-    width=4,
-    channels=1,
-    resolution=8,
-    classes=("ant", "bee", "cat"),
-    mean=(0.3,),
-    std=(0.2,),
-    licence="CC-BY-4.0",
-)
+from .conftest import SMALL_TEACHER
+
+HEADER = SMALL_TEACHER.model_copy(update={"source": ""})
 OWN = """
 import torch
 from torch import nn

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edgetune.insight.state import note_objectives
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.parameters import Choice, Sample, Space

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from edgetune.errors import StudyError
-from edgetune.insight.state import Event, RunState, note_event, note_progress
+from edgetune.insight.state import RunState, note_event, note_progress
+from edgetune.report.explanation import Event
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.study import Study
 

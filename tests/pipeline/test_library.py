@@ -8,12 +8,12 @@ import pytest
 from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset
 from edgetune.errors import StudyError
-from edgetune.insight.state import note_objectives
 from edgetune.pipeline.library import DATA, FOLDER, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import distance, meta_features
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.parameters import Choice, Sample, Space

@@ -15,9 +15,6 @@ front, in percent.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,10 +34,10 @@ from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.search.warm_start import Past, WarmStart
 from edgetune.space.parameters import Choice, Sample, Space
+from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
 
 PARAMETERS, MATTER, OPTIONS = 20, 6, 5
 LETTERS = tuple("abcde")
-OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 GOAL, MOST = 1.0, 600  # percent of regret, and trials after which a search that has not reached it counts as done
 
 Evaluate = Callable[[Sample], Mapping[str, float]]
@@ -175,32 +172,24 @@ def bench_adaptive(seeds: range, strategy: str) -> None:
 
 def cells(table: Path, latency: str) -> Task:
     """CIFAR-10 error against latency on one device; cells without a value are known to be outside without a trial."""
-    with gzip.open(table, "rt") as file:
-        rows = [row for row in csv.DictReader(file) if row[latency]]
-    figures = {
-        tuple(re.findall(r"(\w+)~", row["arch"])): (100 - float(row["cifar10_test_top1_pct"]), float(row[latency]))
-        for row in rows
-    }
-    edges = [f"edge{i}" for i in range(6)]
+    figures = read_figures(table, latency)
 
     def of(sample: Sample) -> tuple[float, float] | None:
-        return figures.get(tuple(str(sample[edge]) for edge in edges))
+        return figures.get(tuple(str(sample[edge]) for edge in EDGES))
 
     def evaluate(sample: Sample) -> dict[str, float]:
         found = of(sample)
         assert found is not None
         return {"error": found[0], "latency_ms": found[1]}
 
-    space = Space("nasbench201", tuple(Choice(edge, OPERATORS) for edge in edges))
+    space = Space("nasbench201", tuple(Choice(edge, OPERATORS) for edge in EDGES))
     unmeasured = Objective("unmeasured", limit=0.0, cheap=True, optimize=False)
     problem = Problem(
         space,
         (Objective("error"), Objective("latency_ms"), unmeasured),
         lambda sample: {"unmeasured": float(of(sample) is None)},
     )
-    points = np.array(list(figures.values()))
-    reference = np.array([40.0, np.percentile(points[:, 1], 99)])
-    return Task(problem, evaluate, reference, float(moocore.hypervolume(points / reference, ref=np.ones(2))))
+    return Task(problem, evaluate, *reference_and_best(figures))
 
 
 def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> None:

@@ -15,9 +15,6 @@ the extra `bench`.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import re
 import tempfile
 import time
 import warnings
@@ -39,9 +36,9 @@ from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.describe import space_of, uniform
 from edgetune.space.parameters import Sample
+from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
 
 BUDGETS = (25, 50, 100, 200, 500, 1000)
-OPERATORS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 
 Evaluate = Callable[[dict[str, Any]], tuple[float, ...]]
 
@@ -63,21 +60,14 @@ class Task:
 
 
 def nasbench201(table: Path, latency: str) -> Task:
-    with gzip.open(table, "rt") as file:
-        rows = [row for row in csv.DictReader(file) if row[latency]]
-    figures = {
-        tuple(re.findall(r"(\w+)~", row["arch"])): (100 - float(row["cifar10_test_top1_pct"]), float(row[latency]))
-        for row in rows
-    }
-    points = np.array(list(figures.values()))
-    reference = np.array([40.0, np.percentile(points[:, 1], 99)])
-    edges = [f"edge{i}" for i in range(6)]
+    figures = read_figures(table, latency)
+    reference, best = reference_and_best(figures)
     return Task(
         name="nasbench201",
-        space=dict.fromkeys(edges, OPERATORS),
-        evaluate=lambda sample: figures[tuple(sample[edge] for edge in edges)],
+        space={edge: list(OPERATORS) for edge in EDGES},
+        evaluate=lambda sample: figures[tuple(sample[edge] for edge in EDGES)],
         reference=reference,
-        best=float(moocore.hypervolume(points / reference, ref=np.ones(2))),
+        best=best,
     )
 
 

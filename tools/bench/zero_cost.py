@@ -10,9 +10,6 @@ table, beside that of Abdelfattah 2021 (table 2) over the whole space and real p
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import re
 import time
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from edgetune.nets.zero_cost import SCORES, score
+from tools.bench.nasbench201 import cell_of, read_rows
 
 PUBLISHED = {"synflow": 0.74, "gradient_norm": 0.58}
 CHANNELS, CELLS = 16, 5
@@ -90,8 +88,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    with gzip.open(arguments.table, "rt") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(arguments.table)
     rng = np.random.default_rng(arguments.seed)
     chosen = [rows[i] for i in rng.choice(len(rows), arguments.networks, replace=False)]
     accuracy = [float(row["cifar10_test_top1_pct"]) for row in chosen]
@@ -101,7 +98,7 @@ def main() -> None:
     figures: dict[str, list[float]] = {name: [] for name in SCORES}
     seconds = dict.fromkeys(SCORES, 0.0)
     for row in chosen:
-        network = build(re.findall(r"(\w+)~", row["arch"]))
+        network = build(list(cell_of(row)))
         for name, kept in figures.items():
             began = time.perf_counter()
             kept.append(score(name, network, pixels, labels))
