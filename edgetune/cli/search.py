@@ -159,6 +159,7 @@ def search(
     if webhook:
         check_webhook(webhook)
 
+    from edgetune.agent.registry import find_agents
     from edgetune.insight.metrics import serve_metrics
     from edgetune.pipeline.search import resume as go_on
     from edgetune.pipeline.search import start
@@ -169,7 +170,8 @@ def search(
         run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)
         bars.say(f"run folder: {run.folder.path}")
         if metrics_port is not None:
-            port = while_running.enter_context(serve_metrics(run.folder.study, metrics_port))
+            agents = find_agents(run.config.agent) if run.config.agent else []
+            port = while_running.enter_context(serve_metrics(run.folder.study, metrics_port, agents))
             bars.say(f"metrics: http://127.0.0.1:{port}/metrics")
         try:
             summary = run.finish()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgetune.agent.board import BoardState
+from edgetune.agent.registry import Agent
 from edgetune.errors import ConfigError, MissingDependencyError
+from edgetune.insight.boards import States, watched
 from edgetune.insight.state import RunState
 
 if TYPE_CHECKING:
@@ -19,8 +22,8 @@ LOOPBACK = "127.0.0.1"
 class StudyCollector:
     """Reads the study anew for each scrape, so that nothing in the search has to keep count."""
 
-    def __init__(self, study: Path) -> None:
-        self.study = study
+    def __init__(self, study: Path, boards: States) -> None:
+        self.study, self.boards = study, boards
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus_client, in the server's thread."""
@@ -32,6 +35,7 @@ class StudyCollector:
             trials.add_metric([name], state.states[name])
         yield trials
         yield GaugeMetricFamily("edgetune_trials_planned", "Trials the search means to make", value=state.planned or 0)
+        yield GaugeMetricFamily("edgetune_workers", "Trials judged at once", value=state.workers)
         yield GaugeMetricFamily("edgetune_front_size", "Trials on the Pareto front", value=len(state.front))
         yield GaugeMetricFamily(
             "edgetune_hypervolume",
@@ -47,6 +51,8 @@ class StudyCollector:
             share.add_metric([state.progress["stage"]], state.progress["done"] / max(1, state.progress["total"]))
             yield share
         yield self._importance(state)
+        if boards := self.boards():
+            yield from board_metrics(boards)
 
     def _importance(self, state: RunState) -> Metric:
         from prometheus_client.core import GaugeMetricFamily
@@ -64,9 +70,30 @@ class StudyCollector:
         return family
 
 
+def board_metrics(boards: dict[str, BoardState | None]) -> Iterator[Metric]:
+    """What a board does not tell is left out, and of one that does not answer all but that."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    up = GaugeMetricFamily("edgetune_board_up", "Whether the board's agent answers", labels=["board"])
+    heat = GaugeMetricFamily("edgetune_board_temperature_celsius", "The board's hottest sensor", labels=["board"])
+    throttled = GaugeMetricFamily("edgetune_board_throttled", "Whether its firmware holds it back", labels=["board"])
+    for name, state in boards.items():
+        up.add_metric([name], float(state is not None))
+        if state is not None:
+            throttled.add_metric([name], float(bool(state.throttled)))
+            if state.temperature_c is not None:
+                heat.add_metric([name], state.temperature_c)
+    yield from (up, heat, throttled)
+
+
 @contextmanager
-def serve_metrics(study: Path, port: int) -> Iterator[int]:
+def serve_metrics(study: Path, port: int, agents: Sequence[Agent] = ()) -> Iterator[int]:
     """Serves `http://127.0.0.1:PORT/metrics` while the block runs; gives the port, which 0 leaves to the system.
+
+    Parameters
+    ----------
+    agents
+        Boards whose state is served too.
 
     Raises
     ------
@@ -88,9 +115,10 @@ def serve_metrics(study: Path, port: int) -> Iterator[int]:
         raise ConfigError(
             f"cannot listen on port {port}: {error}", where="--metrics-port", mend="take another"
         ) from error
-    registry.register(StudyCollector(study))
     try:
-        yield server.server_port
+        with watched(agents) as boards:
+            registry.register(StudyCollector(study, boards))
+            yield server.server_port
     finally:
         server.shutdown()
         server.server_close()

@@ -48,6 +48,7 @@ class RunState:
     importance: Mapping[str, Any] | None = None
     events: tuple[Event, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    workers: int = 1
 
     @property
     def states(self) -> Counter[str]:
@@ -84,6 +85,7 @@ class RunState:
                 importance=study.note(IMPORTANCE),
                 events=tuple(Event(**given) for given in study.note(EVENTS, [])),
                 seconds=study.note("seconds", {}),
+                workers=study.note("workers") or 1,
             )
         if not objectives:
             return state

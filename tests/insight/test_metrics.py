@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import socket
+import time
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from edgetune.agent.board import BoardState
+from edgetune.agent.registry import Agent
 from edgetune.errors import ConfigError
-from edgetune.insight.metrics import serve_metrics
+from edgetune.insight.metrics import board_metrics, serve_metrics
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import RunState
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
+from tests.agent.conftest import running
 
 from .conftest import PROBLEM, judge
 
@@ -30,11 +35,34 @@ def test_what_is_scraped_is_the_study_as_it_stands(study: Study) -> None:
         state = RunState.read(study.path)
         assert found["edgetune_trials", "done"] == 40
         assert found["edgetune_trials_planned",] == 60
+        assert found["edgetune_workers",] == 1
+        assert not any(name.startswith("edgetune_board") for name, *_ in found)
         assert found["edgetune_front_size",] == len(state.front)
         assert found["edgetune_hypervolume",] == pytest.approx(state.hypervolume[-1])
         assert found["edgetune_importance", "act", "latency_ms", "variance"] < 0.05
         run_search(study, NSGA2(PROBLEM), judge, trials=45)
         assert scraped(port)["edgetune_trials", "done"] == 45
+
+
+def test_boards_are_served_beside_it_and_one_that_is_off_delays_nobody(study: Study, tmp_path: Path) -> None:
+    off = Agent("off", "127.0.0.1", 9, "secret", "0" * 64)
+    with running(tmp_path / "agent") as here, serve_metrics(study.path, 0, [here.agent, off]) as port:
+        deadline = time.monotonic() + 20
+        while (found := scraped(port))["edgetune_board_up", "here"] == 0 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert found["edgetune_board_up", "here"] == 1 and found["edgetune_board_up", "off"] == 0
+    assert ("edgetune_board_throttled", "here") in found
+    assert ("edgetune_board_throttled", "off") not in found
+
+
+def test_a_board_tells_its_temperature_where_it_has_a_sensor() -> None:
+    boards = {"hot": BoardState(temperature_c=81.5, throttled=("throttled",)), "mute": BoardState(), "off": None}
+    found = {(s.name, s.labels["board"]): s.value for family in board_metrics(boards) for s in family.samples}
+    assert {key: value for key, value in found.items() if key[0] == "edgetune_board_temperature_celsius"} == {
+        ("edgetune_board_temperature_celsius", "hot"): 81.5
+    }
+    assert found["edgetune_board_throttled", "hot"] == 1 and found["edgetune_board_throttled", "mute"] == 0
+    assert found["edgetune_board_up", "off"] == 0
 
 
 def test_it_listens_on_one_loopback_address_alone(study: Study) -> None:
