@@ -2,6 +2,7 @@
 
     python tools/fit_profile.py            # every board, and what they have in common
     python tools/fit_profile.py rpi4
+    python tools/fit_profile.py host       # this machine, as it was clocked last
 
 A board is fitted under the distribution of the other boards, so that its cross-validated errors owe nothing to itself.
 """
@@ -12,13 +13,17 @@ import sys
 
 from edgetune.device.profile import Profile, shipped_profiles
 from edgetune.latency.fit import Data, as_known, fit_profile, gather
-from edgetune.latency.fitted import write_fitted
+from edgetune.latency.fitted import Fitted, write_fitted
 from edgetune.latency.known import FEWEST, MOST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population, population, write_population
+from edgetune.pipeline.profiling import refit
 
 
 def main(names: list[str]) -> None:
+    if names == ["host"]:
+        report("host", refit())
+        return
     profiles = {profile.name: profile for profile in shipped_profiles()}
     data = {name: well_measured(profile) for name, profile in profiles.items()}
     if not names:
@@ -31,14 +36,16 @@ def main(names: list[str]) -> None:
         models = fit_profile(profiles[name], board_measurements(profiles[name].folder), prior, known)
         write_fitted(profiles[name].folder / "model.json", name, models)
         for model in models:
-            told = ", ".join(
-                f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, "
-                f"coverage {e.coverage_pct:.0f} %"
-                for split, e in model.errors.items()
-            )
-            print(
-                f"{name} {model.setting.label} ({model.measured.networks}): {told}, q {model.quantile:.2f}", flush=True
-            )
+            report(name, model)
+
+
+def report(name: str, model: Fitted) -> None:
+    told = ", ".join(
+        f"{split} out: MAPE {e.mape_pct:.1f} %, ±10 % {e.within_10_pct:.0f} %, ρ {e.spearman:.3f}, "
+        f"coverage {e.coverage_pct:.0f} %"
+        for split, e in model.errors.items()
+    )
+    print(f"{name} {model.setting.label} ({model.measured.networks}): {told}, q {model.quantile:.2f}", flush=True)
 
 
 def well_measured(profile: Profile) -> list[Data]:

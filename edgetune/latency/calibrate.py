@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,11 +13,13 @@ from edgetune.files import atomic_write
 from edgetune.latency.cost_model import CostModel
 from edgetune.latency.fit import Data, fit_setting, gather
 from edgetune.latency.fitted import Fitted, read_fitted, write_fitted
+from edgetune.latency.graph import Graph
 from edgetune.latency.known import known_settings
-from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.measurements import Measurement, by_setting, read_measurements, write_measurements
 from edgetune.latency.networks import network_reader
 from edgetune.latency.population import population
 from edgetune.latency.setting import Setting, parse_runtime
+from edgetune.latency.stored_graphs import fingerprint, write_graphs
 from edgetune.latency.transfer import Known, transfer
 
 FEWEST = 3
@@ -67,7 +68,12 @@ def calibrate(
     for data in groups:
         _check(data, measurements)
     models = [fit_setting(data, population(), _others(known, device, data.setting)) for data in groups]
-    _store(profile, device, is_new, measurements, models, out or user_folder())
+    folder = (out or user_folder()) / device
+    _store_sheet(profile, device, is_new, models, folder)
+    _store_measurements(groups, folder)
+    fresh = {model.setting for model in models}
+    kept = [] if is_new else [m for m in read_fitted(profile.folder / "model.json") if m.setting not in fresh]
+    write_fitted(folder / "model.json", device, [*kept, *models])
     return models
 
 
@@ -111,20 +117,24 @@ def _check(data: Data, path: Path) -> None:
             )
 
 
-def _store(profile: Profile, device: str, is_new: bool, measurements: Path, models: list[Fitted], out: Path) -> None:
-    folder = out / device
-    fresh = {model.setting for model in models}
-    kept = [] if is_new else [m for m in read_fitted(profile.folder / "model.json") if m.setting not in fresh]
+def _store_sheet(profile: Profile, device: str, is_new: bool, models: list[Fitted], folder: Path) -> None:
     lines = (profile.folder / "profile.toml").read_text().splitlines()
     if is_new:
-        lead = models[0]
-        lines = [_renamed(line, device, profile, lead) for line in lines]
+        lines = [_renamed(line, device, profile, models[0]) for line in lines]
     with atomic_write(folder / "profile.toml") as aside:
         aside.write_text("\n".join(lines) + "\n")
-    if (folder / "measurements.csv").resolve() != measurements.resolve():
-        with atomic_write(folder / "measurements.csv") as aside:
-            shutil.copyfile(measurements, aside)
-    write_fitted(folder / "model.json", device, [*kept, *models])
+
+
+def _store_measurements(groups: Sequence[Data], folder: Path) -> None:
+    """With whole settings and the networks themselves, so that they can serve other boards."""
+    rows: list[Measurement] = []
+    graphs: dict[str, Graph] = {}
+    for data in groups:
+        for name, graph, latency in zip(data.names, data.graphs, data.latency, strict=True):
+            rows.append(Measurement(name, data.setting, float(latency), fingerprint(graph)))
+            graphs[name] = graph
+    write_measurements(folder / "measurements.csv", rows)
+    write_graphs(folder, graphs)
 
 
 def _renamed(line: str, device: str, profile: Profile, lead: Fitted) -> str:

@@ -91,6 +91,7 @@ class CostModel:
     log_factors: Array
     covariance: Array
     residual: Residual | None = None
+    noise: float = NOISE
 
     @classmethod
     def from_prior(cls, prior: Prior) -> CostModel:
@@ -106,10 +107,12 @@ class CostModel:
         logarithm = np.log(latency)
         if self.residual is not None:
             logarithm = logarithm + self.residual(features)
-        return logarithm, np.sqrt(variance + NOISE**2)
+        return logarithm, np.sqrt(variance + self.noise**2)
 
 
-def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, iterations: int = 60) -> CostModel:
+def fit_cost_model(
+    features: Array, latency_ms: Array, prior: Prior, iterations: int = 60, noise: float = NOISE
+) -> CostModel:
     """The most probable factors.
 
     Parameters
@@ -124,11 +127,11 @@ def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, iterations:
     def residuals(u: Array) -> tuple[Array, Array, float]:
         parts = features * np.exp(u)
         latency = parts.sum(axis=1)
-        error = (np.log(latency) - target) / NOISE
+        error = (np.log(latency) - target) / noise
         tails = (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum()
         return (
             error,
-            parts / latency[:, None] / NOISE,
+            parts / latency[:, None] / noise,
             float(tails + (u - prior.mean) @ prior.precision @ (u - prior.mean)),
         )
 
@@ -152,13 +155,13 @@ def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, iterations:
         if gain < 1e-7 * loss:
             break
     covariance = np.linalg.inv(curvature(error, jacobian)[1])
-    return CostModel(u, covariance.astype(np.float64))
+    return CostModel(u, covariance.astype(np.float64), noise=noise)
 
 
 def log_evidence(model: CostModel, features: Array, latency_ms: Array, prior: Prior) -> float:
     """Laplace's approximation of the logarithm of the measurements' probability under the prior."""
-    error = (np.log(features @ np.exp(model.log_factors)) - np.log(latency_ms)) / NOISE
-    likelihood = -0.5 * (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum()
+    error = (np.log(features @ np.exp(model.log_factors)) - np.log(latency_ms)) / model.noise
+    likelihood = -0.5 * (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum() - len(error) * np.log(model.noise)
     away = model.log_factors - prior.mean
     volume = np.linalg.slogdet(model.covariance)[1] + np.linalg.slogdet(prior.precision)[1]
     return float(likelihood - 0.5 * away @ prior.precision @ away + 0.5 * volume)

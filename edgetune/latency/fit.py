@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from edgetune.device.profile import Profile
+from edgetune.errors import DataError
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, graph_features, machine_of
@@ -16,6 +17,7 @@ from edgetune.latency.graph import Graph
 from edgetune.latency.measurements import Measurement, by_setting
 from edgetune.latency.reference import family_of, reference_graph
 from edgetune.latency.setting import Setting
+from edgetune.latency.stored_graphs import fingerprint
 from edgetune.latency.transfer import Known, transfer
 
 COVERAGE = 0.9
@@ -48,11 +50,29 @@ def gather(
     measurements: Sequence[Measurement],
     read: Callable[[str], Graph] = reference_graph,
 ) -> Data:
+    """
+    Raises
+    ------
+    DataError
+        A name that no longer means the network that was measured.
+    EdgetuneError
+        A network that cannot be read.
+    """
     machine = machine_of(profile, setting)
     names = tuple(measurement.network for measurement in measurements)
-    graphs = tuple(read(name) for name in names)
+    graphs = tuple(_same(measurement, read(measurement.network)) for measurement in measurements)
     features = np.array([graph_features(graph, machine) for graph in graphs])
     return Data(setting, names, graphs, features, np.array([measurement.latency_ms for measurement in measurements]))
+
+
+def _same(measurement: Measurement, graph: Graph) -> Graph:
+    if measurement.graph and measurement.graph != fingerprint(graph):
+        raise DataError(
+            "this is not the network that was measured under its name",
+            where=measurement.network,
+            mend="give the ONNX file that was measured, or measure again",
+        )
+    return graph
 
 
 def fit_profile(

@@ -51,17 +51,17 @@ def read_onnx(path: str | Path) -> Graph:
         See :func:`edgetune.latency.onnx_file.load_onnx`.
     """
     path = Path(path)
-    network = load_onnx(path)
-    reader = _Reader(replace(network, nodes=rewrite(network)))
     try:
+        network = load_onnx(path)
+        reader = _Reader(replace(network, nodes=rewrite(network)))
         for node in reader.network.nodes:
             reader.add(node)
         return Graph(
             path.stem, shape_of(network.dims[network.input]), tuple(reader.kernels), (*network.notes, *reader.notes)
         )
-    except (KeyError, IndexError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
-            f"an operator lacks an input or a shape: {error}", where=path, mend="export it again"
+            f"an operator is not as ONNX has it: {error}", where=path, mend="export it again"
         ) from error
 
 

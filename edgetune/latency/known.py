@@ -8,6 +8,7 @@ from edgetune.device.profile import load_profile, shipped_profiles
 from edgetune.latency.fit import as_known, gather
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import population
+from edgetune.latency.stored_graphs import profile_reader
 from edgetune.latency.transfer import Known
 
 FEWEST = 8
@@ -23,10 +24,13 @@ def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
     ------
     DeviceError
         Unknown board.
+    DataError
+        A network that was measured is no longer known.
     """
     found = []
     for profile in shipped_profiles() if devices is None else map(load_profile, devices):
+        read = profile_reader(profile.folder)
         for setting, group in by_setting(board_measurements(profile.folder)).items():
             if len(group) >= FEWEST:
-                found.append(as_known(profile.name, gather(profile, setting, group[:MOST]), population()))
+                found.append(as_known(profile.name, gather(profile, setting, group[:MOST], read), population()))
     return found

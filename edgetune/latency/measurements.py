@@ -16,6 +16,8 @@ from edgetune.latency.setting import Setting, parse_precision, parse_runtime
 
 COLUMNS = ("network", "runtime", "version", "precision", "threads", "cpu_mhz", "latency_ms")
 NEEDED = ("network", "latency_ms")
+GRAPH = "graph"
+"""A column that may hold the network's fingerprint, see :mod:`edgetune.latency.stored_graphs`."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Measurement:
     network: str
     setting: Setting
     latency_ms: float
+    graph: str = ""
+    """Fingerprint of the network, empty where it is not known."""
 
 
 def read_measurements(path: Path, default: Setting | None = None) -> list[Measurement]:
@@ -52,11 +56,11 @@ def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
     """A file that :func:`read_measurements` reads, whole or not at all."""
     with atomic_write(path) as aside, aside.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(COLUMNS)
+        rows.writerow((*COLUMNS, GRAPH))
         for found in measurements:
             s = found.setting
             own = (s.runtime, s.version, s.precision, s.threads, s.cpu_mhz)
-            rows.writerow([found.network, *own, round(found.latency_ms, 6)])
+            rows.writerow([found.network, *own, round(found.latency_ms, 6), found.graph])
 
 
 def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Measurement:
@@ -69,7 +73,7 @@ def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Me
         raise DataError(f"a latency of {latency} ms", where=where, mend="latencies are above zero")
     if not row["network"]:
         raise DataError("no network named", where=where, mend="give a file or a name")
-    return Measurement(row["network"], setting, latency)
+    return Measurement(row["network"], setting, latency, row.get(GRAPH) or "")
 
 
 def _setting(row: dict[str, str], default: Setting | None) -> Setting:

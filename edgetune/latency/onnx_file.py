@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgetune.errors import ModelFileError
+from edgetune.latency.onnx_wire import without_weights
 
 if TYPE_CHECKING:
     import onnx
@@ -57,8 +58,8 @@ def load_onnx(path: Path) -> OnnxNetwork:
     for initializer in model.graph.initializer:
         _drop_data(initializer)
     _bind_inputs(model, path)
-    model, notes = _infer_shapes(model, path)
-    return _network(model, notes, path)
+    model, dims, notes = _infer_shapes(model, path)
+    return _network(model, dims, notes)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -71,8 +72,8 @@ def _parse(path: Path) -> onnx.ModelProto:
     if path.stat().st_size > LARGEST_BYTES:
         raise ModelFileError("larger than 2 GiB", where=path, mend="keep the weights in an external file beside it")
     try:
-        model = onnx.load(path, load_external_data=False)
-    except DecodeError as error:
+        model = onnx.load_model_from_string(without_weights(path))
+    except (DecodeError, ValueError) as error:
         raise ModelFileError("not an ONNX file, or cut off", where=path, mend="export it again") from error
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     if not model.graph.node or "" not in opsets | {"": opsets.get("ai.onnx")} or not opsets:
@@ -139,8 +140,8 @@ def _bind_inputs(model: onnx.ModelProto, path: Path) -> None:
         value.type.tensor_type.ClearField("shape")
 
 
-def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, list[str]]:
-    """Infers shapes; an operator that ONNX does not know is taken to keep the shape of its first input."""
+def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, dict[str, Dims], list[str]]:
+    """The model and its values' shapes; an operator that ONNX does not know is taken to keep its first input's."""
     import onnx
 
     notes: list[str] = []
@@ -151,17 +152,17 @@ def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, 
             raise ModelFileError(
                 f"its shapes don't fit together: {error}", where=path, mend="export it again"
             ) from error
-        known = set(_dims(inferred))
+        known = _dims(inferred)
         gap = next(
             (n for n in model.graph.node if n.output and n.output[0] not in known and n.input and n.input[0] in known),
             None,
         )
         if gap is None:
-            return inferred, notes
-        shape = _dims(inferred)[gap.input[0]]
+            return inferred, known, notes
+        shape = known[gap.input[0]]
         model.graph.value_info.append(onnx.helper.make_tensor_value_info(gap.output[0], onnx.TensorProto.FLOAT, shape))
         notes.append(f"the shape after operator {gap.op_type} is not known: taken as that before it")
-    return inferred, notes
+    return inferred, known, notes
 
 
 def _dims(model: onnx.ModelProto) -> dict[str, Dims]:
@@ -174,7 +175,7 @@ def _dims(model: onnx.ModelProto) -> dict[str, Dims]:
     return found
 
 
-def _network(model: onnx.ModelProto, notes: list[str], path: Path) -> OnnxNetwork:
+def _network(model: onnx.ModelProto, dims: dict[str, Dims], notes: list[str]) -> OnnxNetwork:
     import onnx
 
     values: dict[str, Any] = {}
@@ -199,7 +200,7 @@ def _network(model: onnx.ModelProto, notes: list[str], path: Path) -> OnnxNetwor
         nodes.append(Node(node.op_type, node.name or node.output[0], tuple(node.input), tuple(node.output), attributes))
     names = [value.name for value in model.graph.input if value.name not in constants]
     outputs = frozenset(value.name for value in model.graph.output)
-    return OnnxNetwork(names[0], tuple(nodes), _dims(model), frozenset(constants), values, outputs, tuple(notes))
+    return OnnxNetwork(names[0], tuple(nodes), dims, frozenset(constants), values, outputs, tuple(notes))
 
 
 def _small_array(tensor: onnx.TensorProto) -> Any:

@@ -12,9 +12,11 @@ from edgetune.errors import ConfigError
 from edgetune.files import atomic_write
 from edgetune.latency.design import informative_networks
 from edgetune.latency.features import graph_features, machine_of
+from edgetune.latency.measurements import GRAPH
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.setting import Setting, parse_precision, parse_runtime, runtime_label
+from edgetune.latency.stored_graphs import fingerprint
 from edgetune.latency.to_onnx import to_onnx
 
 NEW = "rpi4"
@@ -30,7 +32,7 @@ CANDIDATES = (
     *(f"mobile-large-{r}-random-{i}" for i, r in enumerate((96, 160, 224))),
     *(f"probe-{i}" for i in range(60)),
 )  # fmt: skip
-COLUMNS = ("network", "runtime", "precision", "threads", "cpu_mhz", "latency_ms")
+COLUMNS = ("network", "runtime", "precision", "threads", "cpu_mhz", GRAPH, "latency_ms")
 
 
 def suggest_networks(
@@ -78,5 +80,6 @@ def write_suggestion(folder: Path, setting: Setting, names: list[str]) -> Path:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         runtime = runtime_label(setting.runtime, setting.version)
-        rows.writerows([n, runtime, setting.precision, setting.threads, setting.cpu_mhz, ""] for n in names)
+        own = (runtime, setting.precision, setting.threads, setting.cpu_mhz)
+        rows.writerows([n, *own, fingerprint(reference_graph(n)), ""] for n in names)
     return table

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgetune.agent.runtimes import OnnxRuntime
 from edgetune.device.host import host_sheet, read_host
-from edgetune.device.profile import Profile, user_folder
+from edgetune.device.profile import Profile, load_profile, user_folder
 from edgetune.errors import MeasurementError
 from edgetune.files import atomic_write, replaced_folder
 from edgetune.latency.builder import INPUT, GraphBuilder
@@ -21,10 +21,11 @@ from edgetune.latency.fitted import Fitted, write_fitted
 from edgetune.latency.graph import Graph
 from edgetune.latency.kernel_design import KernelDesign
 from edgetune.latency.kernel_fit import Clocked, fit_clocked, fit_kernel_model
-from edgetune.latency.measurements import Measurement, write_measurements
+from edgetune.latency.measurements import Measurement, board_measurements, write_measurements
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.setting import Setting
+from edgetune.latency.stored_graphs import fingerprint, profile_reader, write_graphs
 from edgetune.pipeline.clocking import clock_network
 from edgetune.reporter import Reporter
 
@@ -105,6 +106,28 @@ def profile_machine(
     return (out or user_folder()) / name, fitted
 
 
+def refit(name: str = "host") -> Fitted:
+    """The model of a profile that `profile_machine` made, fitted anew to the networks and times that it keeps.
+
+    Raises
+    ------
+    DeviceError
+        There is no such profile.
+    DataError
+        It doesn't say which networks were clocked.
+    """
+    profile = load_profile(name)
+    measured, read = board_measurements(profile.folder), profile_reader(profile.folder)
+    kernels = json.loads((profile.folder / "kernels.json").read_text())
+    clocked = [
+        Clocked(m.network, read(m.network), m.latency_ms, {int(i): ms for i, ms in kernels[m.network].items()})
+        for m in measured
+    ]
+    fitted = fit_clocked(profile, measured[0].setting, clocked, population())
+    write_fitted(profile.folder / "model.json", profile.name, [fitted])
+    return fitted
+
+
 def _chosen(
     design: KernelDesign, graphs: dict[str, Graph], clocked: Sequence[Clocked], model: CostModel, goal: int
 ) -> list[str]:
@@ -139,7 +162,9 @@ def _write_sheet(folder: Path, name: str, version: str, clock: Clock, scratch: P
 
 
 def _write_measurements(folder: Path, setting: Setting, clocked: Sequence[Clocked]) -> None:
-    write_measurements(folder / "measurements.csv", (Measurement(c.name, setting, c.latency_ms) for c in clocked))
+    rows = (Measurement(c.name, setting, c.latency_ms, fingerprint(c.graph)) for c in clocked)
+    write_measurements(folder / "measurements.csv", rows)
+    write_graphs(folder, {c.name: c.graph for c in clocked})
     kernels = {c.name: {str(i): round(ms, 6) for i, ms in sorted(c.kernel_ms.items())} for c in clocked}
     with atomic_write(folder / "kernels.json") as aside:
         aside.write_text(json.dumps(kernels, separators=(",", ":")) + "\n")

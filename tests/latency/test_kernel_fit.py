@@ -11,12 +11,14 @@ import pytest
 
 from edgetune.device.profile import load_profile
 from edgetune.errors import MeasurementError
+from edgetune.latency.fitted import read_fitted
 from edgetune.latency.graph import Graph, Kernel
 from edgetune.latency.kernel_fit import Clocked, profiler_cost
 from edgetune.latency.kernel_residual import KernelResidual, farthest
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
-from edgetune.pipeline.profiling import profile_machine
+from edgetune.latency.stored_graphs import read_graphs
+from edgetune.pipeline.profiling import profile_machine, refit
 
 PROFILER_MS = 0.002
 
@@ -55,6 +57,15 @@ def test_the_stored_profile_tells_what_it_was_fitted_on(folder: Path) -> None:
     assert profile.default_runtime.startswith("onnxruntime-") and profile.default_threads == 1
     assert len(kernels) == 40 and len((folder / "measurements.csv").read_text().splitlines()) == 41
     assert {path.name for path in folder.parent.iterdir()} == {"mine"}
+
+
+def test_it_is_fitted_anew_from_what_it_keeps(folder: Path) -> None:
+    """Even when its names mean other networks meanwhile: they are read from the profile."""
+    before = read_fitted(folder / "model.json")
+    (again,) = [refit(str(folder))]
+    assert set(read_graphs(folder)) == set(json.loads((folder / "kernels.json").read_text()))
+    for ours, theirs in zip(again.ensemble.members, before[0].ensemble.members, strict=True):
+        np.testing.assert_allclose(ours.model.log_factors, theirs.model.log_factors, atol=0.01)
 
 
 def test_the_profilers_cost_is_found_from_sums() -> None:

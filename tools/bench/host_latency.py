@@ -21,9 +21,10 @@ from edgetune.agent.timing import Protocol, time_runs
 from edgetune.latency.cost_model import Array
 from edgetune.latency.features import graph_features, machine_of
 from edgetune.latency.graph import Graph
-from edgetune.latency.measurements import read_measurements
+from edgetune.latency.measurements import board_measurements
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
+from edgetune.latency.stored_graphs import profile_reader
 from edgetune.latency.to_onnx import to_onnx
 from tools.bench.peers import Additive, boosted
 
@@ -98,8 +99,8 @@ def clock_all(graphs: dict[str, Graph], seconds: float) -> dict[str, list[float]
 def peer_predictions(predictor: Predictor, graphs: list[Graph]) -> dict[str, Array]:
     """The additive fit and gradient boosting, on the features of the same clocked networks without the residual."""
     machine = machine_of(predictor.profile, predictor.setting)
-    measured = read_measurements(predictor.profile.folder / "measurements.csv")
-    x = np.array([graph_features(reference_graph(m.network), machine) for m in measured])
+    measured, read = board_measurements(predictor.profile.folder), profile_reader(predictor.profile.folder)
+    x = np.array([graph_features(read(m.network), machine) for m in measured])
     y = np.array([m.latency_ms for m in measured])
     new = np.array([graph_features(graph, machine) for graph in graphs])
     return {"additive fit": Additive(x, y).predict(new)[0], "gradient boosting": boosted(x, y, new)}

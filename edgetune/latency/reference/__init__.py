@@ -51,9 +51,12 @@ PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
     (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
     (r"(\|.+\|)", lambda m: nasbench201(m[1])),
     (r"fbnet-(\d{22})", lambda m: fbnet(m[1])),
+)
+DRAWN: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
     (r"probe-(\d+)", lambda m: probe(np.random.default_rng(int(m[1])))),
     (r"(mobile-(?:small|large))-(\d+)-random-(\d+)", lambda m: _drawn(m[1], int(m[2]), int(m[3]))),
 )
+"""Random networks, which change with the rules that they are drawn by."""
 
 EXAMPLES = (
     "mobilenet-v1-1.0-224", "mobilenet-v2-1.0-224", "mobilenet-v3-large_224_1.0", "mobilenet-v3-small_224_1.0",
@@ -72,10 +75,15 @@ def reference_graph(name: str) -> Graph:
     """
     if name in FIXED:
         return FIXED[name]()
-    for pattern, build in PATTERNS:
+    for pattern, build in (*PATTERNS, *DRAWN):
         if match := re.fullmatch(pattern, name):
             return build(match)
     raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
+
+
+def is_published(name: str) -> bool:
+    """Whether a name means the same network in every version of edgetune."""
+    return name in FIXED or any(re.fullmatch(pattern, name) for pattern, _ in PATTERNS)
 
 
 def _drawn(space: str, resolution: int, seed: int) -> Graph:
