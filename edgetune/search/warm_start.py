@@ -1,8 +1,9 @@
-"""A search that begins with what earlier ones found, as far as they rank its own first trials rightly.
+"""A search that goes on from what earlier ones found, once they have ranked its own first trials rightly.
 
-Its first proposals alternate between the earlier fronts and the strategy's own. From then on an earlier study speaks as
-often as it has earned: its surrogate's ranks of this study's trials are compared with what came of them, as in the
-ranking-weighted ensembles of Feurer (2018). An earlier study of something else is not listened to any more.
+An earlier study must rank its own trials, half of them from the other half, better than chance would. It is silent
+until its surrogate's ranks of this study's trials agree with what came of them better than chance would; then it speaks
+as often as it has earned, as in the ranking-weighted ensembles of Feurer (2018). Until then the search is, proposal by
+proposal, the one that had no past, so a past about something else costs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from edgetune.search.acquisition import SCENARIOS, Volume, standard_normal
 from edgetune.search.encoding import Encoding
 from edgetune.search.nsga2 import best_first
-from edgetune.search.pareto import front, non_dominated
+from edgetune.search.pareto import non_dominated
 from edgetune.search.problem import Problem
 from edgetune.search.screen import Forecast
 from edgetune.search.strategy import Strategy
@@ -25,9 +26,13 @@ from edgetune.search.warp import EARLY
 from edgetune.search.wrapping import Wrapping
 from edgetune.space.parameters import Choice, Sample, Space, Value
 
-PROBES = 6  # proposals of the earlier fronts to begin with, one for each of the strategy's own
+FEWEST = 6  # trials that can prove anything: of 5 the best τ has a chance of 1 in 120
+CHANCE = (
+    0.005  # that a stranger ranks so well; asked after each of 120 trials, it is believed in about one search of 50
+)
 MOST = 0.85  # share of the proposals that earlier studies may make
 FULL_TRUST = 0.5  # lower bound of Kendall's τ from which on they make them
+FEWEST_KNOWN = 12  # trials of an earlier study
 OVERLAP = 0.5  # share of this space's labels that an earlier study must know
 LEARNT_FROM = 256  # trials of an earlier study that its surrogate is fitted to
 REPEATED = 64  # of its best trials are tried here too, while it is trusted
@@ -68,16 +73,23 @@ class Memory:
         kept = _best_and_spread(_as_trials(past, problem), problem)
         self.rows = encoding.rows([trial.sample for trial in kept])
         self.surrogate = Surrogate(encoding)
-        figures = {
+        self.found = {
             t.name: np.array([t.minimized((trial.values or {})[t.name]) for trial in kept]) for t in self.targets
         }
-        self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), figures)
+        self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), self.found)
         noise = np.array([self.surrogate.models_[target.name].noise for target in self.targets])
         self.reliability = np.clip(1 - noise, 0.0, 1.0)
         expected = self.expected(self.rows)
-        self.figures = expected + self.reliability * (np.column_stack(list(figures.values())) - expected)
+        self.figures = expected + self.reliability * (np.column_stack(list(self.found.values())) - expected)
         self.recalled = Recalled(self.surrogate)
-        self.probes = _spread_over_front(problem, kept)
+
+    def knows_itself(self) -> bool:
+        """Whether every second trial tells of the others, for each target; a smooth guess would rank by luck alone."""
+        half = Surrogate(self.encoding)
+        shown, hidden = self.rows[::2], self.rows[1::2]
+        half.fit(shown, np.zeros((len(shown), 0)), {name: found[::2] for name, found in self.found.items()})
+        expected = half.predict(hidden, np.zeros((len(hidden), 0)))
+        return all(agrees(expected[name][0], found[1::2]) for name, found in self.found.items())
 
     def expected(self, rows: np.ndarray) -> np.ndarray:
         """The costly targets as the earlier study would have seen them, float (n, targets), smaller is better."""
@@ -93,14 +105,15 @@ class WarmStart(Wrapping):
     inner
         A new strategy.
     pasts
-        Earlier studies; those that know too few of this space's labels or none of its costly objectives are left out.
+        Earlier studies; those that know too few of this space's labels, not all of its costly objectives, or nothing
+        that holds for the other half of their own trials are left out.
     """
 
     def __init__(self, inner: Strategy, pasts: Sequence[Past]) -> None:
         super().__init__(inner)
         self.encoding = Encoding(self.problem.space)
-        related = [past for past in pasts if is_related(past, self.problem)]
-        self.memories = [Memory(past, self.problem, self.encoding) for past in related]
+        related = [Memory(past, self.problem, self.encoding) for past in pasts if is_related(past, self.problem)]
+        self.memories = [memory for memory in related if memory.knows_itself()]
         self.trials: list[Trial] = []
         self._seen = [np.zeros((0, len(memory.targets))) for memory in self.memories]
 
@@ -119,36 +132,30 @@ class WarmStart(Wrapping):
         return self._from_inner() if sample is None else self._instead(sample)
 
     def _from_past(self, rng: np.random.Generator) -> Sample | None:
-        if len(self.known) < 2 * PROBES:
-            return self._probe() if len(self.known) % 2 == 0 else None
         trust = np.array([self.trust(i) for i in range(len(self.memories))])
         if rng.random() >= MOST * trust.max():
             return None
         return self._best_candidate(int(rng.choice(len(trust), p=trust / trust.sum())), rng)
 
-    def _probe(self) -> Sample | None:
-        """The next of the earlier fronts, in turn."""
-        longest = max(len(memory.probes) for memory in self.memories)
-        turns = (memory.probes[i] for i in range(longest) for memory in self.memories if i < len(memory.probes))
-        return next((sample for sample in turns if self._is_new(sample)), None)
-
     def trust(self, place: int) -> float:
         """From 0 to 1: how rightly an earlier study ranks this study's trials, by its worst objective.
 
-        Kendall's τ less its standard error, so that a few trials that agree by chance prove little, times the part of
-        the figure that its surrogate explains in its own trials.
+        Kendall's τ less its standard error, times the part of the figure that its surrogate explains in its own trials;
+        0 where a permutation test does not tell some objective's τ from chance.
         """
         from scipy.stats import kendalltau
 
         n = len(self.trials)
-        if n < PROBES:
+        if n < FEWEST:
             return 0.0
         error = np.sqrt(2 * (2 * n + 5) / (9 * n * (n - 1)))
         taus = []
         for j, target in enumerate(self.memories[place].targets):
             found = [target.minimized((trial.values or {})[target.name]) for trial in self.trials]
+            if not agrees(self._seen[place][:, j], found):
+                return 0.0
             taus.append(kendalltau(self._seen[place][:, j], found).statistic)
-        earned = (np.nan_to_num(taus) - error) / FULL_TRUST
+        earned = (np.array(taus) - error) / FULL_TRUST
         return float((np.clip(earned, 0.0, 1.0) * self.memories[place].reliability).min())
 
     def _best_candidate(self, place: int, rng: np.random.Generator) -> Sample | None:
@@ -205,13 +212,20 @@ class WarmStart(Wrapping):
         return Volume(best, points.min(axis=0), np.vstack([best, points[:EARLY]]).max(axis=0))
 
 
+def agrees(expected: np.ndarray, found: Sequence[float] | np.ndarray) -> bool:
+    """Whether a permutation test tells Kendall's τ from chance."""
+    from scipy.stats import kendalltau
+
+    return bool(kendalltau(expected, found, alternative="greater").pvalue < CHANCE)  # nan where all are alike
+
+
 def is_related(past: Past, problem: Problem) -> bool:
     """Whether an earlier study knows enough of this space's labels, and every costly objective, its direction too."""
     known = {label for sample in past.samples for label in sample}
     labels = [parameter.label for parameter in problem.space.parameters]
     costly = [target for target in problem.targets if not target.cheap]
     return (
-        len(past.samples) >= 2 * PROBES
+        len(past.samples) >= FEWEST_KNOWN
         and sum(label in known for label in labels) >= OVERLAP * len(labels)
         and all(past.directions.get(target.name, target.direction) == target.direction for target in costly)
         and all(target.name in figures for target in costly for figures in past.figures)
@@ -253,16 +267,6 @@ def _best_and_spread(trials: Sequence[Trial], problem: Problem) -> list[Trial]:
     half = LEARNT_FROM // 2
     rest = np.linspace(half, len(ordered) - 1, half).astype(int)
     return ordered[:half] + [ordered[i] for i in rest]
-
-
-def _spread_over_front(problem: Problem, trials: Sequence[Trial]) -> list[Sample]:
-    """Members of the front, those first that dominate most hypervolume together."""
-    from edgetune.search.finalists import pick_finalists
-
-    members = front(problem, trials)
-    picked = [pick_finalists(problem, trials, count) for count in (1, PROBES)] if members else []
-    order = dict.fromkeys(trial.sample for group in picked for trial in group)
-    return list(order)
 
 
 def _line(expected: np.ndarray, found: np.ndarray) -> tuple[float, float]:

@@ -38,6 +38,7 @@ from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_an
 
 PARAMETERS, MATTER, OPTIONS = 20, 6, 5
 LETTERS = tuple("abcde")
+STARTS = ("cold", "cold, other luck", "related past", "shuffled past", "turned past")
 GOAL, MOST = 1.0, 600  # percent of regret, and trials after which a search that has not reached it counts as done
 
 Evaluate = Callable[[Sample], Mapping[str, float]]
@@ -193,7 +194,10 @@ def cells(table: Path, latency: str) -> Task:
 
 
 def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> None:
-    """Evaluations to 1 % regret: cold, with a related past, with one whose accuracies are shuffled."""
+    """Evaluations to 1 % regret: cold, with a related past, with one whose accuracies are shuffled or turned around.
+
+    The control is a second cold search with another random stream: by so much do two searches differ by luck alone.
+    """
     old, new = cells(table, "pixel3_ms"), cells(table, "rpi4_ms")
     counts = []
     for seed in seeds:
@@ -201,22 +205,28 @@ def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> No
         figures = [{name: (trial.values or {})[name] for name in ("error", "latency_ms")} for trial in past]
         order = np.random.default_rng(seed).permutation(len(past))
         shuffled = [{**known, "error": figures[i]["error"]} for known, i in zip(figures, order, strict=True)]
-        row = [len(run(new, make_strategy(strategy, new.problem, seed=seed), MOST, GOAL))]
-        for told in (figures, shuffled):
+        worst = max(known["error"] for known in figures)
+        turned = [{**known, "error": worst - known["error"]} for known in figures]
+        row = [len(run(new, make_strategy(strategy, new.problem, seed=s), MOST, GOAL)) for s in (seed, 5000 + seed)]
+        for told in (figures, shuffled, turned):
             source = Past("pixel3", tuple(trial.sample.values for trial in past), tuple(told))
             warm = WarmStart(make_strategy(strategy, new.problem, seed=seed), [source])
             row.append(len(run(new, warm, MOST, GOAL)))
         counts.append(row)
-        print(f"seed {seed}: cold {row[0]}, warm {row[1]}, shuffled {row[2]}", flush=True)
-    means = np.mean(counts, axis=0)
-    medians = np.median(counts, axis=0)
+        print(f"seed {seed}: " + ", ".join(f"{name} {n}" for name, n in zip(STARTS, row, strict=True)), flush=True)
+    table = np.array(counts, dtype=float)
+    ratios = table / table[:, :1]
     print(
         f"{strategy}, {len(seeds)} seeds, a past of {past_trials} trials: "
         f"evaluations to {GOAL:g} % regret ({MOST} at most)"
     )
-    for place, name in enumerate(("cold", "related past", "shuffled past")):
-        ratio = means[place] / means[0]
-        print(f"{name:14s} mean {means[place]:6.1f}, median {medians[place]:5.0f}, of the cold mean {ratio:.2f}")
+    for place, name in enumerate(STARTS):
+        column, ratio = table[:, place], ratios[:, place]
+        print(
+            f"{name:16s} mean {column.mean():6.1f} ± {column.std() / np.sqrt(len(column)):.1f}, of the cold mean "
+            f"{column.mean() / table[:, 0].mean():.2f}; of its twin at most {ratio.max():.2f}, "
+            f"more than 1.1 in {(ratio > 1.1).sum()} of {len(ratio)} seeds"
+        )
 
 
 def main() -> None:
