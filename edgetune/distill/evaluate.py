@@ -39,9 +39,18 @@ def accuracy(module: nn.Module, pictures: Pictures, *, fast: bool = False) -> fl
     return top1(logits_of(module.eval(), pictures, device=device, fast=fast), pictures.labels)
 
 
+def enough(count: int, resolution: int) -> int:
+    """How many pictures settle BatchNorm statistics as well as `count` of 28 pixels: large ones have more positions."""
+    return max(BATCH, min(count, count * 28 // resolution))
+
+
 @torch.no_grad()
 def recalibrate(module: nn.Module, images: np.ndarray) -> None:
-    """Sets the BatchNorm statistics to the means over `images`, uint8 (N, H, W, C) (Yu and Huang 2019, section 3.3)."""
+    """Sets the BatchNorm statistics to the means over `images`, uint8 (N, H, W, C) (Yu and Huang 2019, section 3.3).
+
+    Of large pictures only the first are used, see :func:`enough`.
+    """
+    images = images[: enough(len(images), images.shape[1])]
     device = next(module.parameters()).device
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]

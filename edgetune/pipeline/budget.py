@@ -11,16 +11,15 @@ import numpy as np
 import torch
 
 from edgetune.data.pictures import Pictures
-from edgetune.distill.evaluate import accuracy, recalibrate
+from edgetune.distill.evaluate import accuracy, enough, logits_of
+from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
 from edgetune.distill.loop import Recipe
-from edgetune.distill.precision import to_pixels
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import fit_teacher, new_teacher
 from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
 BATCHES = 3
-PICTURES = 64
 EXPORT_SECONDS = 25.0
 """One finalist exported, quantised, compiled and checked on two cores. Not clocked: that would cost as much."""
 
@@ -33,40 +32,41 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     given
         The user's teacher, which need not be trained.
     """
-    pictures = task.dataset.train
-    logits = np.zeros((len(pictures), len(task.dataset.classes)), dtype=np.float32)
-    teacher, teacher_epoch = given, 0.0
+    began, dataset = time.perf_counter(), task.dataset
+    few = _first(dataset.train, BATCHES * plan.finalist.batch_size)
+    task, times = replace(task, dataset=replace(dataset, train=few)), len(dataset.train) / len(few)
+    logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
+    teacher, teacher_epoch, looks = given, 0.0, 2  # of the teacher at each picture and its mirror image
     if teacher is None:
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
-        teacher = new_teacher(task.dataset, initial, seed=0, device=device)
-        teacher_epoch = _epoch(
-            lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher, pictures
-        )
+        teacher = new_teacher(dataset, initial, seed=0, device=device)
+        teacher_epoch = times * _pass(lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher)
+        looks += initial is not None  # and one for a classifier on its features
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
-    few = Pictures(pictures.images[:PICTURES], pictures.labels[:PICTURES])
-    pixels = to_pixels(few.images, device)
+    glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
+    settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution)) * glance
+    judging = min(len(dataset.train), enough(CALIBRATED_ON, dataset.resolution))
+    judging += min(len(dataset.validation), JUDGED_ON)
     return Costs(
         teacher_epoch=teacher_epoch,
-        supernet_epoch=_epoch(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet, pictures),
-        finalist_epoch=_epoch(lambda recipe: task.distil(network, logits, recipe), plan.finalist, pictures),
-        teacher_outputs=2 * len(pictures) / len(few) * _seconds(lambda: teacher.logits(pixels)),
-        trial=(CALIBRATED_ON + JUDGED_ON)
-        / (2 * len(few))
-        * _seconds(lambda: (recalibrate(network, few.images), accuracy(network, few))),
-        export=EXPORT_SECONDS,
+        supernet_epoch=times * _pass(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet),
+        finalist_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.finalist),
+        teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
+        trial=judging * glance,
+        export=EXPORT_SECONDS + settling,
+        clocking=time.perf_counter() - began,
     )
 
 
-def _epoch(train: Callable[[Recipe], None], recipe: Recipe, pictures: Pictures) -> float:
-    """Seconds for one pass over the pictures, from a few batches after a first one."""
-    batches = max(1, len(pictures) // recipe.batch_size)
+def _first(pictures: Pictures, count: int) -> Pictures:
+    return Pictures(pictures.images[:count], pictures.labels[:count])
 
-    def some(count: int) -> float:
-        return _seconds(lambda: train(replace(recipe, epochs=count / batches)))
 
-    some(1)
-    return some(min(BATCHES, batches)) / min(BATCHES, batches) * batches
+def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:
+    """Seconds for one pass over the few pictures, after some that warm up."""
+    train(replace(recipe, epochs=1 / BATCHES))
+    return _seconds(lambda: train(replace(recipe, epochs=1)))
 
 
 def _seconds(work: Callable[[], object]) -> float:

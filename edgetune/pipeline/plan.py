@@ -36,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds, measured on this machine: one epoch of each training, all teacher outputs, one trial, one export."""
+    """Seconds on this machine: an epoch of each training, all teacher outputs, a trial, an export, the clocking."""
 
     teacher_epoch: float
     supernet_epoch: float
@@ -44,6 +44,7 @@ class Costs:
     teacher_outputs: float
     trial: float
     export: float
+    clocking: float
 
 
 def plan_of(config: SearchConfig) -> Plan:
@@ -94,7 +95,7 @@ def shorten(plan: Plan, budget: float, costs: Costs) -> Plan:
 
 def seconds(plan: Plan, costs: Costs) -> float:
     """What the plan takes."""
-    fixed = costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
+    fixed = costs.clocking + costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
     return fixed + _training_seconds(plan, costs)
 
 

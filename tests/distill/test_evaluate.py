@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from edgetune.data.pictures import Dataset, Pictures
-from edgetune.distill.evaluate import BATCH, accuracy, logits_of, recalibrate, top1
+from edgetune.distill.evaluate import BATCH, accuracy, enough, logits_of, recalibrate, top1
 from edgetune.distill.precision import mixed_precision, to_pixels
 
 MakeNetwork = Callable[..., nn.Module]
@@ -83,6 +83,15 @@ def test_no_small_batch_spoils_the_statistics() -> None:
     recalibrate(layer, images)
     recalibrate(whole, images[:BATCH])
     assert torch.equal(layer.running_var, whole.running_var)  # type: ignore[arg-type]
+
+
+def test_large_pictures_need_fewer() -> None:
+    assert enough(5_000, 28) == 5_000 and enough(5_000, 224) == 625 and enough(1_000, 224) == BATCH
+    images = random_images(2 * BATCH, size=64)
+    layer, first = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    recalibrate(layer, images)
+    recalibrate(first, images[:BATCH])
+    assert torch.equal(layer.running_mean, first.running_mean)  # type: ignore[arg-type]
 
 
 def test_recalibration_leaves_weights_and_momentum_alone(make_network: MakeNetwork) -> None:

@@ -8,7 +8,9 @@ from edgetune.config import SearchConfig
 from edgetune.pipeline.plan import LONGER, Costs, plan_of, seconds, shorten
 
 PLAN = plan_of(SearchConfig())
-COSTS = Costs(teacher_epoch=50, supernet_epoch=80, finalist_epoch=10, teacher_outputs=20, trial=0.4, export=5)
+COSTS = Costs(
+    teacher_epoch=50, supernet_epoch=80, finalist_epoch=10, teacher_outputs=20, trial=0.4, export=5, clocking=7
+)
 
 
 def test_the_most_accurate_finalist_trains_longest() -> None:
@@ -20,7 +22,7 @@ def test_the_most_accurate_finalist_trains_longest() -> None:
 def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
     finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) * COSTS.finalist_epoch
     trainings = PLAN.teacher.epochs * COSTS.teacher_epoch + PLAN.supernet.epochs * COSTS.supernet_epoch + finalists
-    assert seconds(PLAN, COSTS) == pytest.approx(trainings + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
+    assert seconds(PLAN, COSTS) == pytest.approx(trainings + 7 + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
 
 
 @pytest.mark.parametrize("budget", [300.0, 600.0, 900.0])
