@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +20,10 @@ from pydantic import (
 )
 
 from edgetune import units
-from edgetune.errors import ConfigError, nearest
+from edgetune.errors import ConfigError, SpaceError, nearest
 from edgetune.export.formats import formats_of
+from edgetune.space.describe import space_of
+from edgetune.space.parameters import Parameter, Range
 
 Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseconds, text))]
 Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
@@ -68,6 +70,15 @@ class Training(Section):
     epochs: PositiveFloat
     learning_rate: PositiveFloat
     batch_size: PositiveInt = 128
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = Field(default=0.05, ge=0)
+
+
+class TrialTraining(Training):
+    """Of each network that is judged, apart from the others, where there is to be no supernet."""
+
+    learning_rate: PositiveFloat = 0.008
+    early_stop: Literal["median", "halving", "off"] = "median"
 
 
 class LossWeights(Section):
@@ -120,6 +131,64 @@ class Augmentation(Section):
     rand_augment: int = Field(default=0, ge=0, le=10)
 
 
+class Options(Section):
+    """What a hyper-parameter may be: a list of values, or `{ low = …, high = …, log = true }`."""
+
+    values: tuple[int | float | str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_list(cls, given: Any) -> Any:
+        return {"values": given} if isinstance(given, list | tuple) else given
+
+    def parameter(self, label: str) -> Parameter:
+        """In a space; raises :class:`SpaceError` where it is neither a list nor a range."""
+        if self.low is None or self.high is None:
+            return space_of({label: list(self.values)}).parameters[0]
+        return space_of({label: Range("", self.low, self.high, self.log)}).parameters[0]
+
+
+class HyperParameters(Section):
+    """Training hyper-parameters that are searched for beside the architecture."""
+
+    learning_rate: Options | None = None
+    optimizer: Options | None = None
+    weight_decay: Options | None = None
+    batch_size: Options | None = None
+    temperature: Options | None = None
+    teacher_weight: Options | None = None
+    smoothing: Options | None = None
+    ema: Options | None = None
+    mixup: Options | None = None
+    cutmix: Options | None = None
+    rand_augment: Options | None = None
+
+    @property
+    def named(self) -> dict[str, Options]:
+        return {name: options for name in type(self).model_fields if (options := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _what_the_trainings_take(self) -> HyperParameters:
+        for name, options in self.named.items():
+            section = next(kind for kind in (Training, Distillation, Augmentation) if name in kind.model_fields)
+            rest = {"epochs": 1, "learning_rate": 1} if section is Training else {}
+            try:
+                parameter = options.parameter(name)
+                ends = (parameter.low, parameter.high) if isinstance(parameter, Range) else parameter.options
+                for value in ends:
+                    section.model_validate({**rest, name: value}, strict=True)
+            except SpaceError as error:
+                raise ConfigErrorInValue(ConfigError(f"{name}: {error.what}", mend=error.mend)) from error
+            except ValidationError as error:
+                first = error.errors()[0]
+                problem = f"{name}: {first['msg']}, not {first['input']!r}"
+                raise ConfigErrorInValue(ConfigError(problem, mend="see docs/distillation.md")) from error
+        return self
+
+
 class Learning(Section):
     """What a search does with what it learns while it runs."""
 
@@ -132,7 +201,10 @@ class Learning(Section):
 
 
 class SearchConfig(Section):
-    """Everything that decides what a search does."""
+    """Everything that decides what a search does.
+
+    With `trial_training` each network is trained apart to be judged, and `hyper_parameters` may join the space.
+    """
 
     device: str = "rpi4"
     data: str = "fashion-mnist"
@@ -157,7 +229,20 @@ class SearchConfig(Section):
     learning: Learning = Learning()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
     supernet_training: Training = Training(epochs=3, learning_rate=0.006)
+    trial_training: TrialTraining | None = None
     finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
+    hyper_parameters: HyperParameters = HyperParameters()
+
+    @model_validator(mode="after")
+    def _hyper_parameters_have_a_meaning(self) -> SearchConfig:
+        chosen = self.hyper_parameters.named
+        if chosen and self.trial_training is None:
+            error = ConfigError("hyper_parameters mean nothing to a supernet's weights", mend="--trial-epochs 3")
+            raise ConfigErrorInValue(error)
+        if "teacher_weight" in chosen and self.distillation.weights.named:
+            what = "distillation.weights stand in the place of hyper_parameters.teacher_weight"
+            raise ConfigErrorInValue(ConfigError(what, mend="leave one of them out"))
+        return self
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any]) -> SearchConfig:
@@ -194,7 +279,7 @@ def _override(values: dict[str, Any], overrides: Mapping[str, Any]) -> None:
 def _config_error(error: ValidationError, path: Path | None) -> ConfigError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    where = f"{path}: {key}" if path else key
+    where = ": ".join(part for part in (str(path or ""), key) if part) or None
     if first["type"] == "extra_forbidden":
         section = _section(first["loc"][:-1])
         return ConfigError("unknown key", where=where, mend=nearest(str(first["loc"][-1]), section.model_fields))
@@ -207,7 +292,8 @@ def _config_error(error: ValidationError, path: Path | None) -> ConfigError:
 def _section(keys: tuple[int | str, ...]) -> type[BaseModel]:
     section: type[BaseModel] = SearchConfig
     for key in keys:
-        section = section.model_fields[str(key)].annotation  # type: ignore[assignment]
+        annotation = section.model_fields[str(key)].annotation
+        section = next(kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type))
     return section
 
 

@@ -42,6 +42,13 @@ def search(
         ),
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
+    trial_epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Train each network apart for so many epochs to judge it, instead of a supernet for all.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     finalists: Annotated[
         int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
     ] = None,
@@ -123,6 +130,7 @@ def search(
         "strategy": strategy,
         "seed": seed,
         "trials": trials,
+        "trial_training": None if trial_epochs is None else {"epochs": trial_epochs},
         "finalists": finalists,
         "budget": budget,
         "engine": engine,

@@ -1,8 +1,8 @@
-"""Distilling one network of the front in full."""
+"""Distilling one network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,12 @@ def distil(
     stage: str,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    after_epoch: Callable[[], None] | None = None,
 ) -> None:
-    """Trains `network`, which starts from the supernet's weights, in place.
+    """Trains `network` in place.
 
     With `features`, made of the same network, the losses of inner features are added, and the teacher looks at each
-    batch.
+    batch. For `after_epoch` see :func:`edgetune.distill.loop.train`.
     """
     place(network, next(network.parameters()).device)
 
@@ -57,6 +58,7 @@ def distil(
         teacher_logits=teacher_logits,
         checkpoint=checkpoint,
         progress=progress,
+        after_epoch=after_epoch,
     )
     if features:
         features.close()

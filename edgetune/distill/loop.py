@@ -1,8 +1,8 @@
 """The training loop: one page for the teacher, the supernet and the finalists.
 
-They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019), linear warm-up and cosine decay
-(Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if wanted a moving average of the
-weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
+They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019) or Nesterov's momentum, linear warm-up and
+cosine decay (Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if wanted a moving average
+of the weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
 An epoch's random numbers come from the seed and the step it begins at, so that a resumed run repeats an unbroken one.
 """
 
@@ -55,6 +55,7 @@ class Recipe:
     mixup: float = field(default=0.0, repr=False)  # α of the shares
     cutmix: float = field(default=0.0, repr=False)
     rand_augment: int = field(default=0, repr=False)  # magnitude, 1 to 10
+    optimizer: str = field(default="adamw", repr=False)  # or sgd
 
     @property
     def key(self) -> str:
@@ -104,10 +105,12 @@ def train(
     teacher_logits: np.ndarray | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    after_epoch: Callable[[], None] | None = None,
 ) -> None:
     """Trains `module` in place.
 
     With a `checkpoint` path the state is written after each epoch and picked up from there. Epochs may be a fraction.
+    `after_epoch` is called then; it may judge the module, and ends the training with whatever it raises.
     An epoch in which a loss or a gradient is not finite is done again from its beginning, more slowly.
 
     Raises
@@ -120,7 +123,7 @@ def train(
     device = next(module.parameters()).device
     per_epoch = max(1, len(pictures) // recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
-    optimizer = torch.optim.AdamW(parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate)
+    optimizer = optimizer_of(module, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
     average = moving_average(module, recipe.ema)
     identity = identity_of(module, recipe.key, seed, pictures.labels)
@@ -151,6 +154,9 @@ def train(
             failures = 0
             state.keep()
             state.save(checkpoint)
+            if after_epoch:
+                after_epoch()
+                module.train()
     if average is not None:
         module.load_state_dict(average.module.state_dict())
     module.eval()
@@ -159,6 +165,15 @@ def train(
 def moving_average(module: nn.Module, decay: float) -> AveragedModel | None:
     """Of all weights and BatchNorm statistics, exponential; nothing without a decay."""
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True) if decay else None
+
+
+def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Momentum's decay is part of the gradient, AdamW's is not: a hundredth of it is as usual to the one as all is to
+    the other (5e-4 and 0.05)."""
+    if recipe.optimizer == "sgd":
+        groups = parameter_groups(module, recipe.weight_decay / 100)
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate)
 
 
 def clip_gradients(module: nn.Module, norm: float) -> None:

@@ -50,7 +50,9 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     judging += min(len(dataset.validation), JUDGED_ON)
     return Costs(
         teacher_epoch=teacher_epoch,
-        supernet_epoch=times * _pass(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet),
+        supernet_epoch=0.0
+        if plan.trial
+        else times * _pass(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet),
         finalist_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.finalist),
         teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
         trial=judging * glance,

@@ -1,49 +1,163 @@
-"""How a trial is judged: by the supernet's weights, in this process or in the workers of an engine."""
+"""How a trial is judged: by a supernet's weights or by training it, in this process or in the workers of an engine."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgetune import units
 from edgetune.config import SearchConfig
+from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import best_device
 from edgetune.errors import ConfigError, StudyError
+from edgetune.files import atomic_write
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task, load_data
+from edgetune.search.early_stop import EarlyStop, MedianStop, SuccessiveHalving
 from edgetune.search.engines.base import Engine, EvaluatorSource
 from edgetune.search.engines.processes import ProcessPool
 from edgetune.search.engines.ray_tasks import RayTasks
 from edgetune.search.engines.worker_process import Limits
+from edgetune.search.learning_curve import report_step
 from edgetune.search.study import Study
 from edgetune.space.parameters import Sample
 
 
-class Judge:
-    """Judges networks cut out of a trained supernet."""
+@dataclass(frozen=True)
+class Candidate:
+    """What is judged: a sample and its network, with the weights to begin with."""
 
-    def __init__(self, task: Task, supernet: Supernet) -> None:
-        self.task, self.supernet = task, supernet
+    sample: Sample
+    network: Network
+
+
+class Judge(ABC):
+    """How the search learns the accuracy of a sample."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
         self.device = best_device()
 
-    def cut_out(self, sample: Sample) -> Network:
-        return self.supernet.extract(self.task.architecture(sample)).to(self.device)
+    @abstractmethod
+    def build(self, sample: Sample) -> Candidate: ...
 
-    def evaluate(self, network: Network) -> Mapping[str, float]:
-        return {"top1": self.task.judge(network)}
+    @abstractmethod
+    def evaluate(self, candidate: Candidate) -> Mapping[str, float]:
+        """The top-1 on the validation split; what is trained reports its learning curve meanwhile."""
+
+    @abstractmethod
+    def judged(self, sample: Sample) -> Network:
+        """With the weights that it was judged by: a finalist goes on from them."""
+
+    @abstractmethod
+    def source(self, folder: RunFolder) -> EvaluatorSource:
+        """The same judge for workers, which see the run folder under the same path."""
 
     def __call__(self, sample: Sample) -> Mapping[str, float]:
-        return self.evaluate(self.cut_out(sample))
+        return self.evaluate(self.build(sample))
+
+    def told(self) -> dict[str, Any]:
+        """What a worker makes its task of."""
+        return {"config": self.task.config.model_dump(mode="json"), "data": self.task.dataset.content_hash}
 
 
-def judge_of(config: dict[str, Any], data: str, weights: str) -> Judge:
-    """The judge in a worker: the data set and the supernet's weights are loaded once.
+class SupernetJudge(Judge):
+    """By weights that are inherited from a trained supernet."""
+
+    def __init__(self, task: Task, supernet: Supernet) -> None:
+        super().__init__(task)
+        self.supernet = supernet
+
+    def build(self, sample: Sample) -> Candidate:
+        return Candidate(sample, self.judged(sample))
+
+    def evaluate(self, candidate: Candidate) -> Mapping[str, float]:
+        return {"top1": self.task.judge(candidate.network)}
+
+    def judged(self, sample: Sample) -> Network:
+        return self.supernet.extract(self.task.architecture(sample)).to(self.device)
+
+    def source(self, folder: RunFolder) -> EvaluatorSource:
+        save_weights(self.supernet, folder.supernet_weights)
+        arguments = {**self.told(), "weights": str(folder.supernet_weights.resolve())}
+        return EvaluatorSource("edgetune.pipeline.judging:supernet_judge", arguments)
+
+
+class TrainingJudge(Judge):
+    """By training each network apart for a short time, with the hyper-parameters of its sample.
+
+    Parameters
+    ----------
+    folder
+        For the weights that the trainings end with, a file a sample.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, outputs: np.ndarray, folder: Path) -> None:
+        super().__init__(task)
+        self.recipe, self.outputs, self.folder = recipe, outputs, folder
+
+    def build(self, sample: Sample) -> Candidate:
+        return Candidate(sample, self.task.new_network(sample).to(self.device))
+
+    def evaluate(self, candidate: Candidate) -> Mapping[str, float]:
+        network = candidate.network
+        self.task.distil(
+            network,
+            self.outputs,
+            self.recipe,
+            sample=candidate.sample,
+            stage="trial",
+            after_epoch=lambda: report_step(self.task.judge(network)),
+        )
+        figures = {"top1": self.task.judge(network)}
+        save_weights(network, self.weights(candidate.sample))
+        return figures
+
+    def judged(self, sample: Sample) -> Network:
+        network = self.task.new_network(sample)
+        load_weights(network, self.weights(sample))
+        return network.to(self.device)
+
+    def weights(self, sample: Sample) -> Path:
+        return self.folder / f"{sample.hash}.safetensors"
+
+    def source(self, folder: RunFolder) -> EvaluatorSource:
+        with atomic_write(folder.teacher_outputs) as aside:
+            np.save(aside, self.outputs, allow_pickle=False)
+        arguments = {
+            **self.told(),
+            "recipe": asdict(self.recipe),
+            "outputs": str(folder.teacher_outputs.resolve()),
+            "folder": str(self.folder.resolve()),
+        }
+        return EvaluatorSource("edgetune.pipeline.judging:training_judge", arguments)
+
+
+def supernet_judge(*, weights: str, **told: Any) -> SupernetJudge:
+    """The judge in a worker: the data set and the supernet's weights are loaded once."""
+    task = _task_of(**told)
+    supernet = task.new_supernet().to(best_device())
+    load_weights(supernet, Path(weights))
+    return SupernetJudge(task, supernet)
+
+
+def training_judge(*, recipe: dict[str, Any], outputs: str, folder: str, **told: Any) -> TrainingJudge:
+    """The judge in a worker: the data set and the teacher's outputs are loaded once."""
+    return TrainingJudge(_task_of(**told), Recipe(**recipe), np.load(outputs, allow_pickle=False), Path(folder))
+
+
+def _task_of(config: dict[str, Any], data: str) -> Task:
+    """In a worker.
 
     Parameters
     ----------
@@ -51,17 +165,12 @@ def judge_of(config: dict[str, Any], data: str, weights: str) -> Judge:
         A :class:`SearchConfig` as JSON.
     data
         The content's hash, which must be the same on this machine.
-    weights
-        The supernet's, a safetensors file that this machine sees too.
     """
     settings = SearchConfig.model_validate(config)
     dataset = load_data(settings)
     if dataset.content_hash != data:
         raise StudyError("the data set is another one here", where=settings.data, mend="give each machine the same")
-    task = Task(settings, dataset, Predictor.load(settings.device))
-    supernet = task.new_supernet().to(best_device())
-    load_weights(supernet, Path(weights))
-    return Judge(task, supernet)
+    return Task(settings, dataset, Predictor.load(settings.device))
 
 
 def check_engine(config: SearchConfig) -> None:
@@ -77,21 +186,14 @@ def check_engine(config: SearchConfig) -> None:
         raise ConfigError("only a Ray cluster has an address", where="address", mend="--engine ray")
 
 
-def engine_of(task: Task, study: Study, folder: RunFolder, supernet: Supernet) -> Engine | None:
+def engine_of(config: SearchConfig, study: Study, folder: RunFolder, judge: Judge) -> Engine | None:
     """The engine that the configuration names; None: this process.
 
     How many trials are asked for at a time follows from the number of workers, which is therefore decided once.
     """
-    config = task.config
     if config.engine == "in-process":
         return None
-    save_weights(supernet, folder.supernet_weights)
-    arguments = {
-        "config": config.model_dump(mode="json"),
-        "data": task.dataset.content_hash,
-        "weights": str(folder.supernet_weights.resolve()),
-    }
-    source = EvaluatorSource("edgetune.pipeline.judging:judge_of", arguments)
+    source = judge.source(folder)
     time_limit, memory_limit = config.trial_time_limit, config.trial_memory_limit
     limits = Limits(
         None if time_limit is None else units.seconds(time_limit, where="trial_time_limit"),
@@ -105,3 +207,10 @@ def engine_of(task: Task, study: Study, folder: RunFolder, supernet: Supernet) -
         engine = ProcessPool(source, workers=workers or len(os.sched_getaffinity(0)), limits=limits)
     study.set_note("workers", engine.workers)
     return engine
+
+
+def early_stop_of(config: SearchConfig) -> EarlyStop | None:
+    """What ends hopeless trials, where trials are trained."""
+    if config.trial_training is None:
+        return None
+    return {"median": MedianStop(), "halving": SuccessiveHalving(), "off": None}[config.trial_training.early_stop]

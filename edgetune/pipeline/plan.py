@@ -15,13 +15,17 @@ and is the one that is held against the teacher."""
 
 @dataclass(frozen=True)
 class Plan:
-    """Recipes of the three trainings, and how many networks are judged and finished."""
+    """Recipes of the trainings, and how many networks are judged and finished.
+
+    With a recipe for `trial` each network is trained apart to be judged, and there is no supernet.
+    """
 
     teacher: Recipe
     supernet: Recipe
     finalist: Recipe
     trials: int
     finalists: int
+    trial: Recipe | None = None
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
@@ -29,7 +33,8 @@ class Plan:
 
     def describe(self) -> str:
         """One line for a person."""
-        trainings = {"teacher": self.teacher, "supernet": self.supernet, "finalist": self.finalist}
+        judging = {"trial": self.trial} if self.trial else {"supernet": self.supernet}
+        trainings = {"teacher": self.teacher, **judging, "finalist": self.finalist}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
         return f"{epochs} (the most accurate {LONGER} times as many), {self.trials} trials, {self.finalists} finalists"
 
@@ -59,6 +64,8 @@ def plan_of(config: SearchConfig) -> Plan:
             shift=shift,
             flip=config.augmentation.flip,
             shrunk=shrunk,
+            optimizer=training.optimizer,
+            weight_decay=training.weight_decay,
         )
 
     return Plan(
@@ -67,6 +74,7 @@ def plan_of(config: SearchConfig) -> Plan:
         finalist=recipe(config.finalist_training),
         trials=config.trials,
         finalists=config.finalists,
+        trial=recipe(config.trial_training) if config.trial_training else None,
     )
 
 
@@ -90,6 +98,7 @@ def shorten(plan: Plan, budget: float, costs: Costs) -> Plan:
         teacher=_shorter(plan.teacher, factor),
         supernet=_shorter(plan.supernet, factor),
         finalist=_shorter(plan.finalist, factor),
+        trial=_shorter(plan.trial, factor) if plan.trial else None,
     )
 
 
@@ -100,9 +109,12 @@ def seconds(plan: Plan, costs: Costs) -> float:
 
 
 def _training_seconds(plan: Plan, costs: Costs) -> float:
+    judging = plan.supernet.epochs * costs.supernet_epoch
+    if plan.trial:
+        judging = plan.trials * plan.trial.epochs * costs.finalist_epoch
     return (
         plan.teacher.epochs * costs.teacher_epoch
-        + plan.supernet.epochs * costs.supernet_epoch
+        + judging
         + (plan.finalists - 1 + LONGER) * plan.finalist.epochs * costs.finalist_epoch
     )
 

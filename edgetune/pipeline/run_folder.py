@@ -31,6 +31,16 @@ class RunFolder:
         return self.path / "supernet.safetensors"
 
     @property
+    def teacher_outputs(self) -> Path:
+        """For workers that train trials elsewhere."""
+        return self.path / "teacher_outputs.npy"
+
+    @property
+    def trials(self) -> Path:
+        """The weights of trials that were trained apart."""
+        return self.path / "trials"
+
+    @property
     def front(self) -> Path:
         return self.path / "front.json"
 

@@ -32,7 +32,6 @@ from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
 from edgetune.export.int8 import Quantised
 from edgetune.files import cache_folder
-from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import build_network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline import learning
@@ -40,7 +39,7 @@ from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
-from edgetune.pipeline.judging import Judge, engine_of
+from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
@@ -77,19 +76,19 @@ class SearchRun:
         with self.stage("teacher outputs"):
             outputs = self.teacher_outputs(teacher)
         with self.stage("supernet"):
-            supernet = self.supernet(plan, outputs)
+            judge = self.judge(plan, outputs)
         with self.stage("search"):
-            trials = self.judge_trials(plan, supernet)
+            trials = self.judge_trials(plan, judge)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
         with self.stage("distillation"):
-            self.distil(picked, plan.finalist_recipes(len(picked)), supernet, outputs, teacher)
+            self.distil(picked, plan.finalist_recipes(len(picked)), judge, outputs, teacher)
         finalists = [self.finalist(trial, teacher) for trial in picked]
         if self.config.agent:
             with self.stage("measuring"):
                 finalists = measure_finalists(finalists, self.config.agent, self.folder.path, self.reporter.say)
         with self.stage("report"):
-            summary = self.write(teacher, trials, finalists, self.insight(trials, picked, supernet))
+            summary = self.write(teacher, trials, finalists, self.insight(trials, picked, judge))
         learning.finish(self.folder.path, self.task, self.reporter.say)
         return summary
 
@@ -143,16 +142,19 @@ class SearchRun:
             progress=self.reporter.progress,
         )
 
-    def supernet(self, plan: Plan, outputs: np.ndarray) -> Supernet:
+    def judge(self, plan: Plan, outputs: np.ndarray) -> Judge:
+        """Trains the supernet, unless each trial is trained apart."""
+        if plan.trial:
+            return TrainingJudge(self.task, plan.trial, outputs, self.folder.trials)
         supernet = self.task.new_supernet().to(self.device)
         learning.take_supernet(self.study, self.task, plan, self.folder.supernet, self.reporter.say)
         self.task.train_supernet(
             supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
         )
-        return supernet
+        return SupernetJudge(self.task, supernet)
 
-    def judge_trials(self, plan: Plan, supernet: Supernet) -> list[Trial]:
-        """Judges networks of the supernet in the order that the strategy asks for them."""
+    def judge_trials(self, plan: Plan, judge: Judge) -> list[Trial]:
+        """Judges networks in the order that the strategy asks for them."""
         from edgetune.search.nni_strategy import search_with_nni  # NNI takes seconds to import
 
         def on_trial(trial: Trial) -> None:
@@ -160,17 +162,17 @@ class SearchRun:
             sensitivity(trial)
 
         sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)
-        judge = Judge(self.task, supernet)
         self.reporter.progress("search", len(self.study), plan.trials)
-        with engine_of(self.task, self.study, self.folder, supernet) or nullcontext() as engine:
+        with engine_of(self.config, self.study, self.folder, judge) or nullcontext() as engine:
             return search_with_nni(
                 self.study,
                 learning.strategy_of(self.study, self.task, self.reporter.say),
                 engine or judge.evaluate,
-                build=judge.cut_out,
+                build=judge.build,
                 trials=plan.trials,
                 seed=self.config.seed,
                 batch=engine.workers if engine else 1,
+                early_stop=early_stop_of(self.config),
                 on_trial=on_trial,
                 stop=sensitivity.stop,
             )
@@ -179,13 +181,13 @@ class SearchRun:
         self,
         trials: Sequence[Trial],
         recipes: Sequence[Recipe],
-        supernet: Supernet,
+        judge: Judge,
         outputs: np.ndarray,
         teacher: Teacher,
     ) -> None:
-        """Trains networks from the supernet's weights on, the last and longest first, and keeps their own weights."""
+        """Trains networks on from the weights they were judged by, the last and longest first, and keeps their own."""
         left = [
-            partial(self.train, trial, recipe, supernet, outputs, teacher)
+            partial(self.train, trial, recipe, judge, outputs, teacher)
             for trial, recipe in zip(trials, recipes, strict=True)
             if not self.folder.weights(trial.number).is_file()
         ]
@@ -196,17 +198,18 @@ class SearchRun:
         self,
         trial: Trial,
         recipe: Recipe,
-        supernet: Supernet,
+        judge: Judge,
         outputs: np.ndarray,
         teacher: Teacher,
         progress: Progress,
     ) -> None:
-        network = supernet.extract(self.task.architecture(trial.sample)).to(self.device)
+        network = judge.judged(trial.sample)
         checkpoint = self.folder.training(trial.number)
         self.task.distil(
             network,
             outputs,
             recipe,
+            sample=trial.sample,
             teacher=teacher,
             stage=self.folder.name_of(trial.number),
             checkpoint=checkpoint,
@@ -285,7 +288,7 @@ class SearchRun:
         teacher = self.teacher(plan)
         if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
-            self.distil([trial], [plan.finalist], self.supernet(plan, outputs), outputs, teacher)
+            self.distil([trial], [plan.finalist], self.judge(plan, outputs), outputs, teacher)
         return self.bundle(self.distilled(trial), teacher, formats)
 
     @property
@@ -301,9 +304,10 @@ class SearchRun:
             self.study.set_note("teacher's test top-1", known)
         return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
 
-    def insight(self, trials: list[Trial], chosen: list[Trial], supernet: Supernet) -> Insight:
-        """Why the finalists are what they are; some choices are changed and judged by the supernet's weights."""
-        return learning.insight_into(self.task, trials, chosen, Judge(self.task, supernet))
+    def insight(self, trials: list[Trial], chosen: list[Trial], judge: Judge) -> Insight:
+        """Why the finalists are what they are; some choices are changed and judged, where that takes no training."""
+        quick = None if self.config.trial_training else judge
+        return learning.insight_into(self.task, trials, chosen, quick)
 
     def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
         """The summary, `front.json` and the report."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,14 +27,14 @@ from edgetune.latency.graph import Graph
 from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
-from edgetune.nets.network import Network
+from edgetune.nets.network import Network, build_network
 from edgetune.search.catalogue import make_strategy
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 from edgetune.space.architecture import Architecture
 from edgetune.space.mobile import MobileSpace, space_for
-from edgetune.space.parameters import Sample
+from edgetune.space.parameters import Sample, Space, Value
 
 DISTILLATION_GAINS = 0.01
 """How far below a limit on accuracy a trial with inherited weights may lie: full distillation gains about a point."""
@@ -42,6 +43,9 @@ JUDGED_ON = 3_000
 """Validation pictures a trial is judged on; the standard error of its top-1 is about half a point at 90 %."""
 CALIBRATED_ON = 1_000
 """Training pictures that set a trial's BatchNorm statistics."""
+TRAINING = "training."
+"""Before the labels of hyper-parameters."""
+Settings = TypeVar("Settings", Recipe, Distillation)
 
 
 def load_data(config: SearchConfig, progress: Progress | None = None) -> Dataset:
@@ -70,6 +74,13 @@ class Task:
         return space_for(self.dataset.resolution)
 
     @cached_property
+    def search_space(self) -> Space:
+        """The architecture's choices, and beside them the hyper-parameters that are searched for."""
+        space, named = self.space.space, self.config.hyper_parameters.named
+        beside = tuple(options.parameter(TRAINING + name) for name, options in named.items())
+        return Space(space.name, space.parameters + beside)
+
+    @cached_property
     def distillation(self) -> Distillation:
         """From logits; see :meth:`distil` for what is taken from inner features."""
         said = self.config.distillation
@@ -86,7 +97,7 @@ class Task:
             Objective("size_bytes", limit=limits.size_bytes, cheap=True, unit="B", optimize=False),
             Objective("memory_bytes", limit=limits.memory_bytes, cheap=True, unit="B", optimize=False),
         )
-        return Problem(self.space.space, objectives, cheap=CheapFigures(self))
+        return Problem(self.search_space, objectives, cheap=CheapFigures(self))
 
     def new_strategy(self) -> Strategy:
         """The same proposals each time it is made and told the same."""
@@ -105,6 +116,10 @@ class Task:
     def largest(self) -> list[Architecture]:
         """One of each block kind; together they hold every weight of the space."""
         return [self.architecture(sample) for sample in self.space.largest()]
+
+    def new_network(self, sample: Sample) -> Network:
+        """With weights that torch's global generator draws."""
+        return build_network(self.architecture(sample), mean=self.dataset.mean, std=self.dataset.std)
 
     def new_supernet(self) -> Supernet:
         torch.manual_seed(self.config.seed)
@@ -135,7 +150,7 @@ class Task:
         )
 
     def judge(self, network: Network) -> float:
-        """Validation top-1 of a network cut out of the supernet, once its BatchNorm is recalibrated."""
+        """Validation top-1 of a network, once its BatchNorm is recalibrated."""
         recalibrate(network, self.dataset.train.images[:CALIBRATED_ON])
         validation = self.dataset.validation
         return accuracy(network, Pictures(validation.images[:JUDGED_ON], validation.labels[:JUDGED_ON]), fast=True)
@@ -146,33 +161,53 @@ class Task:
         teacher_logits: np.ndarray,
         recipe: Recipe,
         *,
+        sample: Sample | None = None,
         teacher: Teacher | None = None,
         stage: str = "finalist",
         checkpoint: Path | None = None,
         progress: Progress | None = None,
+        after_epoch: Callable[[], None] | None = None,
     ) -> None:
-        """Trains one network in full, in place; `teacher` is asked again where inner features have a weight."""
+        """Trains one network, in place, with the hyper-parameters that its sample has in the place of the usual ones.
+
+        `teacher` is asked again where inner features have a weight.
+        """
         said, augmentation = self.config.distillation, self.config.augmentation
+        chosen = hyper_parameters(sample) if sample else {}
+        recipe = replace(
+            recipe,
+            ema=said.ema,
+            mixup=augmentation.mixup,
+            cutmix=augmentation.cutmix,
+            rand_augment=augmentation.rand_augment,
+        )
         inner = {name: weight for name, weight in said.weights.named.items() if name in FEATURE_LOSSES}
         shape = {"resolution": self.dataset.resolution, "channels": self.dataset.channels}
         distil(
             network,
             self.dataset.train,
             teacher_logits,
-            replace(
-                recipe,
-                ema=said.ema,
-                mixup=augmentation.mixup,
-                cutmix=augmentation.cutmix,
-                rand_augment=augmentation.rand_augment,
-            ),
-            distillation=self.distillation,
+            _with(recipe, chosen),
+            distillation=_with(self.distillation, chosen),
             features=FeatureDistillation(network, teacher, inner, **shape) if inner and teacher else None,
             seed=self.config.seed,
             stage=stage,
             checkpoint=checkpoint,
             progress=progress,
+            after_epoch=after_epoch,
         )
+
+
+def hyper_parameters(sample: Sample) -> dict[str, Value]:
+    """Those that are part of a sample, by the names of :class:`edgetune.config.HyperParameters`."""
+    labelled = {label: value for label, value in sample.values.items() if label.startswith(TRAINING)}
+    return {label.removeprefix(TRAINING): value for label, value in labelled.items()}
+
+
+def _with(settings: Settings, chosen: Mapping[str, Value]) -> Settings:
+    """With those of the hyper-parameters that are its own."""
+    own = {field.name for field in fields(settings)}
+    return replace(settings, **{name: value for name, value in chosen.items() if name in own})
 
 
 @dataclass(frozen=True)
