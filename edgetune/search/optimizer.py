@@ -23,21 +23,25 @@ Functions: TypeAlias = Callable[[list[dict[str, Value]]], Sequence[float]]
 
 @dataclass(frozen=True)
 class CheapFunction:
-    """An objective that is known without a trial; made by :func:`cheap`."""
+    """A figure that is known without a trial; made by :func:`cheap`."""
 
     function: Function
-    direction: Direction
+    direction: Direction | None
     many: Functions | None = None
 
 
 Given: TypeAlias = Direction | CheapFunction | Objective
 
 
-def cheap(function: Function, direction: Direction = "minimize", *, many: Functions | None = None) -> CheapFunction:
-    """An objective computed from a sample (a dict from label to value), so that its limit costs no trial.
+def cheap(
+    function: Function, direction: Direction | None = "minimize", *, many: Functions | None = None
+) -> CheapFunction:
+    """A figure computed from a sample (a dict from label to value), so that its limit costs no trial.
 
     Parameters
     ----------
+    direction
+        None: it is no objective, but `guided` and `bayesian` learn from it.
     many
         The same for a list of samples, where that is quicker: `guided` asks for hundreds at a time.
     """
@@ -135,12 +139,14 @@ class Optimizer:
 
 
 def _objectives(given: Mapping[str, Given], limits: Mapping[str, float]) -> tuple[Objective, ...]:
+    given = {name: what for name, what in given.items() if getattr(what, "direction", what) is not None}
     for name in limits:
         if name not in given:
             raise ConfigError(f"a limit on {name!r}, which is no objective", where="limits", mend=nearest(name, given))
     objectives = []
     for name, what in given.items():
         if isinstance(what, CheapFunction):
+            assert what.direction is not None
             objective = Objective(name, what.direction, cheap=True)
         else:
             objective = replace(what, name=name) if isinstance(what, Objective) else Objective(name, what)

@@ -40,6 +40,23 @@ def test_cheap_objectives_need_not_be_told_and_their_limits_hold() -> None:
         Optimizer(SPACE, {"loss": "minimize", "macs": macs}, limits={"macs": 0}).ask()
 
 
+def test_a_cheap_figure_without_a_direction_is_learnt_from_but_no_objective() -> None:
+    asked: list[float] = []
+
+    def macs(sample: dict[str, object]) -> float:
+        asked.append(float(sample["depth"]))  # type: ignore[arg-type]
+        return asked[-1]
+
+    opt = Optimizer(SPACE, {"loss": "minimize", "macs": cheap(macs, None)}, strategy="guided", initial=4)
+    for _ in range(5):
+        samples = opt.ask()
+        opt.tell(samples, [{"loss": float(samples[0]["depth"])}])  # type: ignore[arg-type]
+    assert len(opt.front()) == 1
+    assert len(asked) > 100
+    with pytest.raises(ConfigError, match="'macs', which is no objective"):
+        Optimizer(SPACE, {"loss": "minimize", "macs": cheap(macs, None)}, limits={"macs": 1})
+
+
 def test_failed_and_infeasible_trials_stay_out_of_the_front() -> None:
     opt = Optimizer({"x": [1, 2, 3]}, {"a": "minimize", "b": Objective("", "maximize", limit=2.5, optimize=False)})
     opt.tell([{"x": 1}, {"x": 2}, {"x": 3}], [None, {"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 3.0}])
