@@ -30,8 +30,10 @@ from edgetune.agent.measure import Request
 from edgetune.errors import MeasurementError
 
 CHECK = """
-import sys
+import os, sys
 from pathlib import Path
+sys.stdout = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what onnxruntime prints is not an answer
 from edgetune.agent.model_check import check_onnx
 from edgetune.agent.runtimes import OnnxRuntime
 from edgetune.errors import EdgetuneError
@@ -75,7 +77,7 @@ class Checker:
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
 
-    def check(self, path: Path, seconds: float = 10.0) -> str:
+    def check(self, path: Path, seconds: float = 60.0) -> str:
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", CHECK],

@@ -118,17 +118,23 @@ def is_throttled(states: Sequence[BoardState]) -> bool:
 
 @dataclass(frozen=True)
 class ProcessorTimes:
-    """Seconds of processor time that all processes, and this one, have used so far."""
+    """Seconds of processor time that all processes, and this one, have used so far.
+
+    `stolen`, a part of `all`, went to other guests of a virtual machine's host.
+    """
 
     all: float
     own: float
+    stolen: float = 0.0
 
     @classmethod
     def read(cls, own: Callable[[], float], root: Path = ROOT) -> ProcessorTimes:
         fields = (_text(root / "proc/stat") or "cpu 0").splitlines()[0].split()[1:9]
         ticks = [int(field) for field in fields]
         busy = sum(ticks) - sum(ticks[3:5])  # user nice system *idle iowait* irq softirq steal
-        return cls(busy / os.sysconf("SC_CLK_TCK"), own())
+        stolen = ticks[7] if len(ticks) > 7 else 0
+        second = os.sysconf("SC_CLK_TCK")
+        return cls(busy / second, own(), stolen / second)
 
     def others_since(self, before: ProcessorTimes, seconds: float) -> float:
         """How many cores all other processes kept busy, on average over `seconds`."""

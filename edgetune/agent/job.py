@@ -17,7 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edgetune.agent import yardstick
 from edgetune.agent.board import ProcessorTimes
+from edgetune.agent.cores import bind
 from edgetune.agent.measurement import Job
 from edgetune.agent.model_check import check_onnx
 from edgetune.agent.runtimes import OnnxRuntime, find_runtime
@@ -71,15 +73,16 @@ def _measure(request: Mapping[str, Any]) -> Job:
     runtime = find_runtime(request["runtime"])
     version = runtime.version()
     precision = check_onnx(model) if runtime is OnnxRuntime else request["precision"]
-    cores = _bind(threads)
+    cores = bind(threads)
     __import__(runtime.module)
     memory = _peak_memory()
     start = time.perf_counter()
     run = runtime.load(model, threads, request["input_shape"])
     load_ms = 1e3 * (time.perf_counter() - start)
+    fast = yardstick.clock()
     before, began = ProcessorTimes.read(time.process_time), time.perf_counter()
     timing = time_runs(run, Protocol(**request["protocol"]))
-    after, ended = ProcessorTimes.read(time.process_time), time.perf_counter()
+    after, seconds = ProcessorTimes.read(time.process_time), time.perf_counter() - began
     peak = _peak_memory()
     return Job(
         timing=timing,
@@ -90,29 +93,12 @@ def _measure(request: Mapping[str, Any]) -> Job:
         load_ms=load_ms,
         peak_memory_bytes=peak,
         network_memory_bytes=peak - memory,
-        others_load=after.others_since(before, ended - began),
+        others_load=after.others_since(before, seconds),
+        stolen=(after.stolen - before.stolen) / seconds,
+        waited=max(0.0, 1 - (after.own - before.own) / seconds) if threads == 1 else None,
+        yardstick_ms=max(fast, yardstick.clock()),
         cores=cores,
     )
-
-
-def _bind(threads: int) -> tuple[int, ...]:
-    """Binds this process to the fastest `threads` cores it may use, the last ones of these, and names them."""
-    allowed = sorted(os.sched_getaffinity(0), key=lambda core: (_fastest_khz(core), core))
-    if len(allowed) < threads:
-        return ()
-    chosen = allowed[-threads:]
-    try:
-        os.sched_setaffinity(0, chosen)
-    except OSError:
-        return ()
-    return tuple(sorted(chosen))
-
-
-def _fastest_khz(core: int) -> int:
-    try:
-        return int(Path(f"/sys/devices/system/cpu/cpu{core}/cpufreq/cpuinfo_max_freq").read_text())
-    except (OSError, ValueError):
-        return 0
 
 
 def _peak_memory() -> int:

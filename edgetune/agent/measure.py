@@ -22,10 +22,16 @@ from edgetune.agent.board import BoardState, ProcessorTimes, is_throttled, read_
 from edgetune.agent.job import LARGEST_OUTPUT, OUT_OF_MEMORY
 from edgetune.agent.measurement import Job, Mark, Measurement
 from edgetune.agent.timing import Protocol, Timing
+from edgetune.agent.yardstick import Yardstick
 from edgetune.errors import MeasurementError, ModelFileError
 
 OTHERS_LOAD = 0.25
 """Cores that other processes may keep busy without disturbing a measurement."""
+WAITED, STOLEN = 0.03, 0.02
+"""The share of the time that a measurement of one thread may be kept from running, and cores that a host may take."""
+SLOWDOWN = 1.02
+"""Times the best known yardstick that the one beside a model may take."""
+APART = 2.0  # seconds at least between two tries: what slows a machine from outside comes and goes
 STATE_EVERY = 0.5  # seconds
 LEFT_ALONE = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """What a measurement's process sees of the environment; onnxruntime and OpenMP can be steered through the rest."""
@@ -72,6 +78,7 @@ def measure(
     *,
     python: Sequence[str] = (sys.executable,),
     cancelled: threading.Event | None = None,
+    yardstick: Yardstick | None = None,
 ) -> Measurement:
     """Measures `model` on this machine.
 
@@ -81,6 +88,8 @@ def measure(
         The command that starts the measurement's own process.
     cancelled
         Ends the measurement when it is set.
+    yardstick
+        What this machine's processor can do, which says whether it did; without it nothing is called slowed for that.
 
     Raises
     ------
@@ -94,11 +103,12 @@ def measure(
     stop = cancelled or threading.Event()
     best: Measurement | None = None
     for attempt in range(1, request.attempts + 1):
-        found = replace(_try(model, request, python, stop), attempts=attempt)
-        best = min(filter(None, (best, found)), key=lambda m: (len(m.marks), m.job.timing.drift))
+        found = _try(model, request, python, stop, yardstick)
+        best = min(filter(None, (best, found)), key=lambda m: (len(m.marks), m.latency_ms))  # disturbances only slow
         if found.steady:
             break
         if attempt < request.attempts:
+            stop.wait(min(APART, request.cooldown_seconds))
             cool_down(request.cooldown_seconds, stop)
     assert best is not None
     return replace(best, attempts=attempt)
@@ -124,7 +134,9 @@ def _is_disturbed() -> bool:
     return load > OTHERS_LOAD or is_throttled([read_state()])
 
 
-def _try(model: Path, request: Request, python: Sequence[str], stop: threading.Event) -> Measurement:
+def _try(
+    model: Path, request: Request, python: Sequence[str], stop: threading.Event, yardstick: Yardstick | None
+) -> Measurement:
     info = read_info()
     before = read_state()
     during: list[BoardState] = []
@@ -132,6 +144,7 @@ def _try(model: Path, request: Request, python: Sequence[str], stop: threading.E
         answer = _ask(process, errors, _wire(model, request), request.limits.seconds, during, stop)
     job = _job(answer)
     after = read_state()
+    slowdown = yardstick.slowdown(info, job.cores, job.yardstick_ms) if yardstick else 1.0
     powers = [state.power_w for state in during if state.power_w is not None]
     return Measurement(
         model_sha256=sha256_of(model),
@@ -141,7 +154,8 @@ def _try(model: Path, request: Request, python: Sequence[str], stop: threading.E
         before=before,
         during=tuple(during),
         after=after,
-        marks=tuple(_marks(job, [before, *during, after])),
+        marks=tuple(_marks(job, [before, *during, after], slowdown)),
+        slowdown=slowdown,
         energy_mj=statistics.mean(powers) * job.timing.mean_ms if powers else None,
     )
 
@@ -151,12 +165,14 @@ def _job(figures: Mapping[str, Any]) -> Job:
     return Job(**{**figures, "timing": timing, "cores": tuple(figures["cores"])})
 
 
-def _marks(job: Job, states: Sequence[BoardState]) -> Iterator[Mark]:
+def _marks(job: Job, states: Sequence[BoardState], slowdown: float) -> Iterator[Mark]:
     if not job.timing.steady:
         yield "unsteady"
+    if slowdown > SLOWDOWN or job.stolen > STOLEN:
+        yield "slowed"
     if is_throttled(states):
         yield "throttled"
-    if job.others_load > OTHERS_LOAD:
+    if job.others_load > OTHERS_LOAD or (job.waited or 0.0) > WAITED:
         yield "loaded"
     if any("under-voltage" in state.throttled for state in states):
         yield "power"
@@ -177,7 +193,7 @@ def _process(python: Sequence[str], threads: int) -> Iterator[tuple[subprocess.P
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env=environment | {"OMP_NUM_THREADS": str(threads)},
+        env=environment | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"},
         cwd="/",
         start_new_session=True,
     )

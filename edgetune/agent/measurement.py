@@ -9,9 +9,10 @@ from edgetune.agent.board import BoardInfo, BoardState
 from edgetune.agent.timing import Timing
 
 Kind = Literal["measured", "emulated"]
-Mark = Literal["unsteady", "throttled", "loaded", "power"]
+Mark = Literal["unsteady", "slowed", "throttled", "loaded", "power"]
 MARKS: dict[Mark, str] = {
     "unsteady": "the runs differ more than the protocol allows",
+    "slowed": "the processor was slower than it can be: a neighbour on the same machine, or its clock",
     "throttled": "the board held its clock back",
     "loaded": "other programs kept the processor busy",
     "power": "the power supply is too weak",
@@ -32,6 +33,12 @@ class Job:
         That part of it that came after the runtime was imported.
     others_load
         Cores that other processes kept busy meanwhile.
+    stolen
+        Cores that the host of a virtual machine gave to others meanwhile.
+    waited
+        The share of the time that the process did not run; None with several threads, whose times add up.
+    yardstick_ms
+        The slower of two clockings of :mod:`edgetune.agent.yardstick`, before and after.
     cores
         The process was bound to these; empty where it was not.
     """
@@ -45,6 +52,9 @@ class Job:
     peak_memory_bytes: int
     network_memory_bytes: int
     others_load: float
+    stolen: float
+    waited: float | None
+    yardstick_ms: float
     cores: tuple[int, ...]
 
 
@@ -58,6 +68,8 @@ class Measurement:
         What an emulated board clocks is no latency of the board.
     marks
         Why not to trust it, after `attempts` tries; none where the agent calls it steady.
+    slowdown
+        How many times the best known yardstick of these cores the slower one beside this was, at least 1.
     energy_mj
         Of an inference, where the board has a sensor of its power.
     """
@@ -73,6 +85,7 @@ class Measurement:
     after: BoardState
     marks: tuple[Mark, ...] = ()
     attempts: int = 1
+    slowdown: float = 1.0
     energy_mj: float | None = None
 
     @property

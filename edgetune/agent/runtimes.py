@@ -98,7 +98,7 @@ class OnnxRuntime(Runtime):
         refusals = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except refusals as error:
+        except (*refusals, UnicodeDecodeError) as error:  # onnxruntime quotes a damaged file's bytes as they are
             raise ModelFileError(f"onnxruntime cannot load it: {error}", mend="export it again") from error
         pictures = {node.name: made_up(node.shape, _ONNX_TYPES.get(node.type, "")) for node in session.get_inputs()}
         return lambda: session.run(None, pictures)

@@ -23,6 +23,7 @@ from edgetune.agent.home import Certificate, Token
 from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import DEFAULT_PORT
+from edgetune.agent.yardstick import Yardstick
 from edgetune.errors import AgentError
 
 EVERYWHERE = ("0.0.0.0", "::")
@@ -99,7 +100,7 @@ def make_server(
     folder: Path, place: Place, settings: Settings = DEFAULT, *, on_start: Callable[[int], object] = int
 ) -> Server:
     """An agent that is ready to `run()`."""
-    run = partial(_measure, tuple(place.python))
+    run = partial(_measure, tuple(place.python), yardstick_of(folder))
     certificate = Certificate(folder)
     certificate.ensure(place.python)
     config = uvicorn.Config(
@@ -158,6 +159,7 @@ def run_agent(
     token = Token(folder)
     fresh = None if token.exists() else token.renew()
     print_of = Certificate(folder).ensure(place.python)
+    threading.Thread(target=yardstick_of(folder).survey, args=(place.python,), daemon=True).start()
     with contextlib.ExitStack() as stack:
 
         def tell(port: int) -> None:
@@ -172,5 +174,11 @@ def run_agent(
         serve(folder, place, settings, on_start=tell)
 
 
-def _measure(python: Sequence[str], model: Path, request: Request, cancelled: threading.Event) -> Measurement:
-    return measure(model, request, python=python, cancelled=cancelled)
+def yardstick_of(folder: Path) -> Yardstick:
+    return Yardstick(folder / "yardstick.json")
+
+
+def _measure(
+    python: Sequence[str], yardstick: Yardstick, model: Path, request: Request, cancelled: threading.Event
+) -> Measurement:
+    return measure(model, request, python=python, cancelled=cancelled, yardstick=yardstick)

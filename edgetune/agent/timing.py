@@ -8,6 +8,7 @@ confidence interval is narrow. docs/measuring.md tells it in words. Only the sta
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -34,7 +35,7 @@ class Protocol:
     precision
         Sampling ends when the 95 % interval of the median is within this share of it, to either side.
     drift
-        Two halves of the samples whose medians differ by more than this share are not steady.
+        The samples are cut in four, in the order of time; medians that differ by more than this share are not steady.
     """
 
     min_runs: int = 30
@@ -48,6 +49,7 @@ class Protocol:
 DEFAULT = Protocol()
 FEWEST_RUNS = 5
 MOST_RUNS = 200_000
+PARTS = 4
 WINDOW_RUNS, WINDOW_SECONDS = 5, 0.05
 
 
@@ -62,7 +64,7 @@ class Timing:
     spread
         (p90 - p10) / p50.
     drift
-        Relative difference between the medians of the first and the second half of the runs.
+        Relative difference between the lowest and the highest median of the runs' four quarters.
     steady
         The interval is as narrow and the drift as small as the protocol asks.
     cold_start_ms
@@ -170,10 +172,15 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
 
 
 def drift_of(samples: Sequence[float]) -> float:
-    """Relative difference between the medians of the two halves, in the order of time."""
-    half = len(samples) // 2
-    first, second = (quantile(sorted(part), 0.5) for part in (samples[:half], samples[-half:]))
-    return abs(second - first) / min(first, second)
+    """Relative difference between the lowest and the highest median of the quarters, in the order of time.
+
+    >>> drift_of([10, 10, 15, 15, 11, 11, 10, 10])
+    0.5
+    """
+    edges = [round(len(samples) * part / PARTS) for part in range(PARTS + 1)]
+    parts = [samples[low:high] for low, high in itertools.pairwise(edges) if high > low]
+    medians = [quantile(sorted(part), 0.5) for part in parts]
+    return max(medians) / min(medians) - 1
 
 
 def _steady(samples: Sequence[int], protocol: Protocol) -> bool:

@@ -77,8 +77,13 @@ def _is_host(agent: str | None, device: str | None) -> bool:
 
 def _on_host(models: list[Path], request: Any) -> list[tuple[Path, str, Any]]:
     from edgetune.agent.measure import measure as clock
+    from edgetune.agent.yardstick import Yardstick
+    from edgetune.files import cache_folder
 
-    return [(model, "host", clock(model, request)) for model in models]
+    yardstick = Yardstick(cache_folder() / "yardstick.json")
+    if not yardstick.known():
+        yardstick.survey()
+    return [(model, "host", clock(model, request, yardstick=yardstick)) for model in models]
 
 
 def _on_agents(models: list[Path], names: str, request: Any) -> list[tuple[Path, str, Any]]:

@@ -92,7 +92,17 @@ def test_a_drift_is_not_steady_and_ends_in_time() -> None:
     assert timing.drift > 0.02
 
 
-@given(st.lists(st.integers(1, 10**9), min_size=2, max_size=60))
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=15))
 def test_drift_does_not_care_for_the_direction_of_time(samples: list[int]) -> None:
+    samples = samples * 4  # which quarters cut evenly
+    samples = samples[1:] + samples[:1]
     assert drift_of(samples) == pytest.approx(drift_of(samples[::-1]))
-    assert drift_of(samples + samples) == 0
+    assert drift_of([7] * len(samples)) == 0
+
+
+@given(st.lists(st.integers(100, 110), min_size=40, max_size=60), st.integers(0, 3))
+def test_a_slow_quarter_is_seen_wherever_it_lies(samples: list[int], slow: int) -> None:
+    """Two halves would not see the second and third quarter both slow, nor a short spell in the middle."""
+    quarter = len(samples) / 4
+    disturbed = [2 * ms if slow <= place // quarter < slow + 1 else ms for place, ms in enumerate(samples)]
+    assert drift_of(disturbed) >= 2 * 100 / 110 - 1

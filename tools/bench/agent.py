@@ -2,13 +2,13 @@
 
 python tools/bench/agent.py medians model.onnx…    # beside a plain loop and onnxruntime's own profiler
 python tools/bench/agent.py overhead model.onnx    # a job's time beyond its inferences; resident memory
-python tools/bench/agent.py repeat model.onnx --times 20   # idle, then one core busy, in turns
+python tools/bench/agent.py repeat model.onnx --times 20 --minutes 60   # idle and one core busy in turns, in an hour
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import multiprocessing
 import os
 import statistics
@@ -18,16 +18,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request, measure
+from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import Agent, parse_url
 from edgetune.agent.timing import Protocol
+from edgetune.agent.yardstick import Yardstick
 
 REQUEST = Request(attempts=1)
+SHORT_COOLING = Request(cooldown_seconds=10)
 PLAIN = """
 import sys, time
 import numpy as np, onnxruntime as ort
@@ -144,25 +147,43 @@ def busy(core: int) -> Iterator[None]:
         process.join()
 
 
-def repeat(model: Path, times: int) -> None:
-    """Medians by load: those called steady must agree within 3 %."""
-    rows = []
-    for turn in range(times):
-        if turn % 2:
-            with busy(turn // 2 % (os.cpu_count() or 1)):
-                found = measure(model, REQUEST)
-        else:
-            found = measure(model, REQUEST)
-        rows.append((bool(turn % 2), found.latency_ms, found.marks))
-        load = "busy" if turn % 2 else "idle"
-        print(f"{turn}, {load}, {found.latency_ms:.4f} ms, {', '.join(found.marks) or 'steady'}", flush=True)
-    steady = [latency for _, latency, marks in rows if not marks]
-    if steady:
-        middle = statistics.median(steady)
-        print(f"{len(steady)} steady: within {max(abs(x / middle - 1) for x in steady):.1%} of {middle:.4f} ms")
-    else:
-        print("none steady")
-    print(json.dumps({"busy and steady": sum(1 for load, _, marks in rows if load and not marks)}))
+def repeat(models: list[Path], times: int, minutes: float) -> None:
+    """Medians by load, spread over so many minutes, tries as users have them: those called steady must agree."""
+    rows: dict[Path, list[tuple[bool, Measurement]]] = {model: [] for model in models}
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        yardstick = Yardstick(Path(folder) / "yardstick.json")
+        yardstick.survey()
+        for turn in range(times):
+            time.sleep(max(0.0, began + 60 * minutes * turn / times - time.monotonic()))
+            for model in models:
+                with busy(turn // 2 % (os.cpu_count() or 1)) if turn % 2 else nullcontext():
+                    found = measure(model, SHORT_COOLING, yardstick=yardstick)
+                rows[model].append((bool(turn % 2), found))
+                print(_line(began, turn, model, found), flush=True)
+    for model in models:
+        _judge(model, rows[model])
+
+
+def _line(began: float, turn: int, model: Path, found: Measurement) -> str:
+    job, load = found.job, "busy" if turn % 2 else "idle"
+    why = f"slowdown {found.slowdown:.3f}, others {job.others_load:.2f}, waited {job.waited or 0:.3f}"
+    says = ", ".join(found.marks) or "steady"
+    at = (time.monotonic() - began) / 60
+    return f"{at:.1f} min, {load}, {model.name}, {found.latency_ms:.4f} ms, {says} after {found.attempts} ({why})"
+
+
+def _judge(model: Path, rows: list[tuple[bool, Measurement]]) -> None:
+    steady = [found.latency_ms for _, found in rows if found.steady]
+    marked = [found.latency_ms for _, found in rows if not found.steady]
+    middle = statistics.median(steady) if steady else math.nan
+
+    def farthest(latencies: list[float]) -> str:
+        return f"{max((abs(x / middle - 1) for x in latencies), default=math.nan):.1%}"
+
+    print(f"{model.name}: {len(steady)} steady, at most {farthest(steady)} from their median {middle:.4f} ms")
+    print(f"{model.name}: {len(marked)} marked, at most {farthest(marked)} from it")
+    print(f"{model.name}: {sum(busy and found.steady for busy, found in rows)} with a busy core called steady")
 
 
 def main() -> None:
@@ -170,13 +191,14 @@ def main() -> None:
     parser.add_argument("work", choices=("medians", "overhead", "repeat"))
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--minutes", type=float, default=0.0)
     options = parser.parse_args()
     if options.work == "medians":
         medians(options.models)
     elif options.work == "overhead":
         overhead(options.models[0], options.times)
     else:
-        repeat(options.models[0], options.times)
+        repeat(options.models, options.times, options.minutes)
 
 
 if __name__ == "__main__":
