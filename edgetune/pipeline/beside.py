@@ -21,7 +21,7 @@ def with_curves(summary: RunSummary, runs: Sequence[Path]) -> RunSummary:
     Raises
     ------
     StudyError
-        Not a run, or one of other objectives.
+        Not a run, or one of other pictures, another board or other objectives.
     """
     return replace(
         summary, convergence=replace(summary.convergence, beside=tuple(_curve(summary, run) for run in runs))
@@ -30,7 +30,11 @@ def with_curves(summary: RunSummary, runs: Sequence[Path]) -> RunSummary:
 
 def _curve(summary: RunSummary, run: Path) -> Curve:
     with Study.open(RunFolder.open(run).study, read_only=True) as study:
-        objectives, trials = noted_objectives(study), study.trials()
+        objectives, trials, settings = noted_objectives(study), study.trials(), study.settings["config"]
+    for name in ("data", "device"):
+        if settings[name] != summary.run.settings[name]:
+            what = f"a search of another {name}, {settings[name]}"
+            raise StudyError(what, where=run, mend="name runs of the same search")
     problem = judging(objectives) if objectives else None
     if problem is None or [target.name for target in problem.targets] != ["top1", "latency_ms"]:
         raise StudyError("not a search of top-1 against latency", where=run, mend="name runs of the same search")

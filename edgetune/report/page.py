@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from edgetune.report.parallel import parallel
 from edgetune.report.roofline_plot import roofline_plot
 from edgetune.report.summary import Conditions, Finalist, RunSummary
 
+NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 TELLING = 6  # choices of a network that are shown for each objective
 
 
@@ -105,12 +107,23 @@ def find_latency(finalist: Finalist, conditions: Conditions) -> Prediction | Non
 
 
 def warnings_of(summary: RunSummary) -> dict[str, list[str]]:
-    """Each warning once, with the finalists it speaks of."""
-    found: dict[str, list[str]] = {}
+    """Each warning once, with the finalists it speaks of; those that differ in a number alone are one."""
+    alike: dict[str, dict[str, list[str]]] = {}
     for finalist in summary.finalists:
         for text in dict.fromkeys(warning for latency in finalist.latencies for warning in latency.warnings):
-            found.setdefault(text, []).append(finalist.name)
-    return found
+            alike.setdefault(NUMBER.sub("#", text), {}).setdefault(finalist.name, []).append(text)
+    return {spanned([text for texts in of.values() for text in texts]): list(of) for of in alike.values()}
+
+
+def spanned(texts: Sequence[str]) -> str:
+    """One text for those that differ in numbers alone.
+
+    >>> spanned(["work of 0.6 million", "work of 5.22 million", "work of 2 million"])
+    'work of 0.6 to 5.22 million'
+    """
+    parts = zip(*(NUMBER.split(text) for text in texts), strict=True)
+    ranked = (sorted(set(part), key=float) if place % 2 else list(part) for place, part in enumerate(parts))
+    return "".join(part[0] if part[0] == part[-1] else f"{part[0]} to {part[-1]}" for part in ranked)
 
 
 def kernel_kinds(kernels: Iterable[KernelCost]) -> list[tuple[str, float, int]]:

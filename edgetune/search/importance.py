@@ -2,8 +2,8 @@
 
 Three views, because they answer three questions:
 
-`ped_anova`  which parameters tell good trials from the rest (Watanabe 2023, arXiv 2304.10255; for conditional ones
-             arXiv 2601.20800), by Optuna.
+`ped_anova`  which parameters tell good samples from the rest (Watanabe 2023, arXiv 2304.10255; for conditional ones
+             arXiv 2601.20800), by Optuna, among random samples as the surrogate expects them.
 `variance`   whose change moves the figure, over the whole space: total-effect indices (Homma and Saltelli 1996) of the
              surrogate. A parameter that exists only under conditions counts as often as it exists.
 `local`      by how much one changed choice moves the figure around the front, in the figure's own unit.
@@ -26,12 +26,14 @@ from edgetune.search.pareto import front
 from edgetune.search.problem import Problem
 from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
+from edgetune.space.parameters import Sample
 
 Shares: TypeAlias = Mapping[str, Mapping[str, float]]  # objective, then label
 
 FEWEST = 20  # trials, below which nothing is said
 DRAWS = 256  # random samples behind a total-effect index
-TOP = 0.2  # share of the trials that counts as good
+RANDOM = 1000  # samples that PED-ANOVA looks at
+TOP = 0.2  # share of them that counts as good
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def importance(problem: Problem, trials: Sequence[Trial]) -> Importance | None:
     if len(usable) < FEWEST:
         return None
     model = Model(problem, usable)
-    return Importance(len(trials), ped_anova(problem, usable), model.variance(), model.local(front(problem, usable)))
+    return Importance(len(trials), model.ped_anova(), model.variance(), model.local(front(problem, usable)))
 
 
 class Model:
@@ -93,6 +95,17 @@ class Model:
             shares[name] = self._by_label(effects / (effects.sum() or 1.0))
         return shares
 
+    def ped_anova(self, *, seed: int = 0) -> dict[str, dict[str, float]]:
+        """What tells the best fifth of random samples from the rest, as the surrogate expects them.
+
+        Optuna's evaluator takes trials for a random sample, which those of a strategy are not.
+        """
+        rows = self.encoding.masked(self.encoding.draw(RANDOM, np.random.default_rng(seed)))
+        expected = self.warped(rows)
+        # What lies within a tenth of a standard deviation is alike: the order of such samples is chance.
+        points = np.column_stack([expected[target.name].round(1) for target in self.problem.targets])
+        return ped_anova(self.problem, [self.encoding.sample(row) for row in rows], points)
+
     def local(self, members: Sequence[Trial]) -> dict[str, dict[str, float]]:
         """Mean absolute change of the expected figure when one choice of a front's member becomes another."""
         sums = {target.name: np.zeros(len(self.encoding.parameters)) for target in self.problem.targets}
@@ -125,8 +138,15 @@ class Model:
         return dict(zip(labels, map(float, values), strict=True))
 
 
-def ped_anova(problem: Problem, trials: Sequence[Trial]) -> dict[str, dict[str, float]]:
-    """PED-ANOVA of Optuna on trials that have figures: what tells the best fifth of them from the rest.
+def ped_anova(problem: Problem, samples: Sequence[Sample], points: np.ndarray) -> dict[str, dict[str, float]]:
+    """PED-ANOVA of Optuna: what tells the best fifth of the samples from the rest.
+
+    Parameters
+    ----------
+    samples
+        Drawn at random: what a strategy bred has correlations of its own, which count as importance.
+    points
+        Their figures, float (n, targets), smaller is better.
 
     Raises
     ------
@@ -140,10 +160,12 @@ def ped_anova(problem: Problem, trials: Sequence[Trial]) -> dict[str, dict[str, 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     distributions = {parameter.label: distribution_of(parameter) for parameter in problem.space.parameters}
     study = optuna.create_study(directions=["minimize"] * len(problem.targets))
-    for trial, figures in zip(trials, problem.points(trials), strict=True):
-        values = dict(trial.sample.values)
+    trials = []
+    for sample, figures in zip(samples, points, strict=True):
+        values = dict(sample.values)
         told = {label: distributions[label] for label in values}
-        study.add_trial(optuna.trial.create_trial(params=values, distributions=told, values=figures.tolist()))
+        trials.append(optuna.trial.create_trial(params=values, distributions=told, values=figures.tolist()))
+    study.add_trials(trials)
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
     shares = {}
     for place, target in enumerate(problem.targets):

@@ -18,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from edgetune.report.page import deploy_program, render, template_text, write_report
+from edgetune.report.page import deploy_program, render, template_text, warnings_of, write_report
 from edgetune.report.summary import RunSummary
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -209,3 +209,16 @@ def test_the_deployment_lines_run_as_printed(tmp_path: Path, channels: int, mode
     ).stdout
     channels_first = pixels.reshape(8, 8, channels).transpose(2, 0, 1)
     assert int(printed) == int((channels_first.reshape(-1).astype(np.float32) @ weights).argmax())
+
+
+def test_warnings_that_differ_in_a_number_alone_are_one(summary: RunSummary) -> None:
+    finalists = [
+        dataclasses.replace(
+            finalist,
+            latencies=(dataclasses.replace(finalist.latency, warnings=("all alike", f"work of {work} million MACs")),),
+        )
+        for finalist, work in zip(summary.finalists, ("4.6", "0.602", "1.2e+03"), strict=False)
+    ]
+    found = warnings_of(dataclasses.replace(summary, finalists=tuple(finalists)))
+    names = [finalist.name for finalist in finalists]
+    assert found == {"all alike": names, "work of 0.602 to 1.2e+03 million MACs": names}

@@ -80,13 +80,24 @@ def test_flips_change_one_choice_and_what_depends_on_it(model: Model) -> None:
         assert differs == ({"kind", "depth"} if labels[column] == "kind" else {labels[column]})
 
 
-def test_ped_anova_names_what_the_best_have_in_common(trials: list[Trial]) -> None:
-    shares = ped_anova(PROBLEM, trials)
+@pytest.mark.parametrize("given", ["the samples", "the surrogate"])
+def test_ped_anova_names_what_the_best_have_in_common(trials: list[Trial], model: Model, given: str) -> None:
+    samples = [trial.sample for trial in trials]
+    shares = ped_anova(PROBLEM, samples, PROBLEM.points(trials)) if given == "the samples" else model.ped_anova()
     assert max(shares["gain"], key=lambda label: shares["gain"][label]) == "a"
     assert max(shares["cost"], key=lambda label: shares["cost"][label]) == "kind"
     for found in shares.values():
         assert sum(found.values()) == pytest.approx(1)
         assert set(found) == set(SPACE.by_label)
+
+
+def test_ped_anova_is_not_misled_by_what_a_strategy_bred(model: Model) -> None:
+    """Among trials that were chosen so that c goes with a, c seems to matter; the surrogate draws its own."""
+    bred = [
+        trial for trial in trials_of(600) if ("x", "y", "z").index(str(trial.sample["c"])) == trial.sample["a"] // 2
+    ]
+    assert ped_anova(PROBLEM, [trial.sample for trial in bred], PROBLEM.points(bred))["gain"]["c"] > 0.15
+    assert Model(PROBLEM, bred).ped_anova()["gain"]["c"] < 0.05
 
 
 def test_too_few_trials_say_nothing(trials: list[Trial]) -> None:
