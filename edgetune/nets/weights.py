@@ -25,12 +25,12 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
     Raises
     ------
     StudyError
-        The file is cut short, or of another network.
+        The file is not there, cut short, or of another network.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise StudyError(f"no weights of this network: {error}", where=path, mend="remove it, export again") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgetune.report.summary import RunSummary, TrialPoint
@@ -10,6 +10,7 @@ from edgetune.report.words import milliseconds, percent, shown
 from edgetune.space.parameters import Value
 
 PARAMETERS = 7  # axes besides the two objectives
+TICKS = 8  # at most, on an axis of choices; a learning rate has as many values as there are trials
 GAP, TOP, HEIGHT = 112, 68, 260  # SVG units between axes, above them, along them
 MARGIN = 56
 SPREAD, GOLDEN = 22, 0.618034  # trials of the same choice lie so far apart, evenly, or one line would hide the rest
@@ -53,7 +54,7 @@ def parallel(summary: RunSummary) -> Parallel | None:
     latency = number_scale([trial.latency_ms or 0.0 for trial in trials])
     top1 = number_scale([trial.validation_top1 or 0.0 for trial in trials])
     axes = [
-        Axis(MARGIN + GAP * i, split(label), tuple((shown(value), y) for value, y in scale.items()))
+        Axis(MARGIN + GAP * i, split(label), choice_ticks(scale))
         for i, (label, scale) in enumerate(zip(labels, scales, strict=True))
     ]
     ends = [
@@ -94,6 +95,12 @@ def choice_scale(values: Sequence[Value | None]) -> dict[Value | None, float]:
     present = sorted({value for value in values if value is not None}, key=lambda value: (not number(value), value, ""))
     rungs: list[Value | None] = [*([None] if None in values else []), *present]
     return {value: height(i / max(1, len(rungs) - 1)) for i, value in enumerate(rungs)}
+
+
+def choice_ticks(scale: Mapping[Value | None, float]) -> tuple[tuple[str, float], ...]:
+    """Of each value, or of every so many where they would lie upon each other."""
+    every = -(-len(scale) // TICKS)
+    return tuple((shown(value), y) for value, y in list(scale.items())[::every])
 
 
 def number(value: Value) -> bool:

@@ -24,7 +24,7 @@ LABELLED = 14  # more names than this would cover one another
 
 
 def pareto(summary: RunSummary) -> dict[str, Any]:
-    """Top-1 over latency: every trial, the supernet's front, the finalists with their interval, teacher and limits."""
+    """Top-1 over latency: every trial, the search's front, the finalists with their interval, teacher and limits."""
     import plotly.graph_objects as go
 
     kind = summary.conditions.kind

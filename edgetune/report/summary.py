@@ -114,7 +114,7 @@ class Limits:
 
 @dataclass(frozen=True, config=PLAIN)
 class TrialPoint:
-    """One trial of the search: top-1 on the validation split with weights inherited from the supernet.
+    """One trial of the search: top-1 on the validation split with the supernet's weights, or after a short training.
 
     Values are None where the trial failed (or was refused) before they were known.
     """

@@ -2,10 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from edgetune.report.parallel import GAP, HEIGHT, MARGIN, PARAMETERS, SPREAD, TOP, choice_scale, parallel
+from edgetune.report.parallel import (
+    GAP,
+    HEIGHT,
+    MARGIN,
+    PARAMETERS,
+    SPREAD,
+    TICKS,
+    TOP,
+    choice_scale,
+    choice_ticks,
+    parallel,
+)
 from edgetune.report.summary import RunSummary
 
 
@@ -44,6 +56,14 @@ def test_the_front_is_drawn_last(summary: RunSummary) -> None:
 def test_values_stand_in_order_from_the_foot_up(values: list, order: list) -> None:
     scale = choice_scale(values)
     assert sorted(scale, key=lambda value: -scale[value]) == order
+
+
+@pytest.mark.parametrize("count", [1, TICKS, TICKS + 1, 120])
+def test_values_of_a_range_are_not_written_upon_each_other(count: int) -> None:
+    scale = choice_scale([0.001 * (number + 1) for number in range(count)])
+    heights = [height for _, height in choice_ticks(scale)]
+    assert len(heights) == (count if count <= TICKS else -(-count // -(-count // TICKS)))
+    assert all(low - high >= HEIGHT / TICKS for low, high in pairwise(heights))
 
 
 def test_nothing_is_drawn_of_a_run_that_learnt_nothing(summary_of: Callable[..., RunSummary]) -> None:

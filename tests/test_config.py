@@ -1,0 +1,65 @@
+"""What a search is told: hyper-parameters and the trainings they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgetune.config import SearchConfig, read_config
+from edgetune.errors import ConfigError
+from edgetune.space.parameters import Choice, Range
+
+TRAINED = "[trial_training]\nepochs = 2\n"
+
+
+def read(folder: Path, text: str) -> SearchConfig:
+    file = folder / "search.toml"
+    file.write_text(text)
+    return read_config(file, {})
+
+
+def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:
+    text = TRAINED + (
+        "[hyper_parameters]\n"
+        "learning_rate = { low = 1e-3, high = 0.1, log = true }\n"
+        "teacher_weight = { low = 0, high = 1 }\n"
+        'optimizer = ["sgd", "adamw"]\n'
+        "batch_size = [128, 64]\n"
+    )
+    config = read(tmp_path, text)
+    assert {name: options.parameter(name) for name, options in config.hyper_parameters.named.items()} == {
+        "learning_rate": Range("learning_rate", 0.001, 0.1, log=True),
+        "optimizer": Choice("optimizer", ("sgd", "adamw")),
+        "batch_size": Choice("batch_size", (64, 128)),
+        "teacher_weight": Range("teacher_weight", 0.0, 1.0),
+    }
+    assert SearchConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[hyper_parameters]\nema = [0.0, 0.99]\n", "--trial-epochs"),
+        (TRAINED + "[hyper_parameters]\nlearning_rat = [0.1]\n", "did you mean learning_rate?"),
+        (TRAINED + "[hyper_parameters]\nlearning_rate = { lo = 0.1, high = 1 }\n", "did you mean low?"),
+        (TRAINED + "[hyper_parameters]\nlearning_rate = { low = 0.1 }\n", "neither a list of options nor a range"),
+        (TRAINED + "[hyper_parameters]\nlearning_rate = { low = 1, high = 0.1 }\n", "no range from 1.0 to 0.1"),
+        (TRAINED + "[hyper_parameters]\nlearning_rate = { low = 0, high = 1, log = true }\n", "above 0"),
+        (TRAINED + "[hyper_parameters]\nlearning_rate = [0.01, -0.1]\n", "greater than 0, not -0.1"),
+        (TRAINED + '[hyper_parameters]\noptimizer = ["adam"]\n', "'adamw' or 'sgd', not 'adam'"),
+        (TRAINED + "[hyper_parameters]\nbatch_size = { low = 32, high = 128 }\n", "valid integer"),
+        (TRAINED + "[hyper_parameters]\nsmoothing = [1.0]\n", "less than 1"),
+        (TRAINED + "early_stop = 'sometimes'\n", "'median', 'halving' or 'off'"),
+        ("[trial_training]\nlearning_rate = 0.1\n", "trial_training.epochs"),
+        (
+            TRAINED + "[hyper_parameters]\nteacher_weight = [0.5]\n[distillation.weights]\nlogits = 1\n",
+            "distillation.weights stand in the place",
+        ),
+    ],
+)
+def test_what_no_training_takes_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, text)
+    assert told in str(refused.value)
+    assert "search.toml" in str(refused.value)
