@@ -153,7 +153,7 @@ class Screen:
         self.front = done[non_dominated(done)]
         self.ideal = points.min(axis=0)
         worst = np.vstack([self.front, points[:EARLY]]).max(axis=0)
-        self.reference = np.minimum(worst, [Warp(column).cap for column in points.T])
+        self.reference = np.minimum(worst, [Warp(column).worst for column in points.T])
 
     def _free(self, samples: Sequence[Sample]) -> np.ndarray:
         """What is known of samples without a trial, float (n, figures)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-WORST = 4.0  # a figure further above the typical one than so many times typical - best counts as that
-EARLY = 20  # trials, from before a search narrows down, whose median is the typical one
+EARLY = 20  # trials, from before a search narrows down, whose quartiles say what is typical
+FENCE = 3.0  # interquartile ranges above the upper quartile: Tukey's outer fence, beyond which a figure is hopeless
 
 
 class Warp:
@@ -18,12 +18,21 @@ class Warp:
     ----------
     figures
         Float (n), at least one, all finite.
+
+    Attributes
+    ----------
+    worst
+        The worst figure that counts.
+    cap
+        What hopeless ones count as.
     """
 
     def __init__(self, figures: np.ndarray) -> None:
-        self.best, self.typical = float(figures.min()), float(np.median(figures[:EARLY]))
+        low, self.typical, high = (float(figure) for figure in np.quantile(figures[:EARLY], [0.25, 0.5, 0.75]))
+        self.best = float(figures.min())
         self.span = (self.typical - self.best) or float(np.ptp(figures)) or abs(self.best) or 1.0
-        self.cap = self.typical + WORST * self.span
+        self.worst = max(high + FENCE * (high - low), self.typical + self.span)
+        self.cap = self.worst + (self.worst - self.best)  # clear of the worst that counts, or luck would seem to help
         self.mean, self.scale = 0.0, 1.0
         bent = self.forward(figures)
         self.mean, self.scale = float(bent.mean()), float(bent.std()) or 1.0

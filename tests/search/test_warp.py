@@ -21,6 +21,17 @@ def test_hopeless_figures_do_not_stretch_the_scale() -> None:
     assert Warp(np.append(usual, 1e9)).cap < 50
 
 
+def test_luck_makes_no_hopeless_figure_count() -> None:
+    warp = Warp(np.array([5.0, 6.0, 7.0, 8.0, 9.0, 1e9]))
+    hopeless = warp.forward(np.array([1e9, 1e3]))
+    shortfall = warp.shortfall(np.array([warp.worst]), hopeless, np.full(2, 0.1))
+    assert shortfall.max() < 1e-3 * warp.span
+
+
+def test_the_worst_that_counts_is_tukeys_outer_fence() -> None:
+    assert Warp(np.array([5.0, 6.0, 7.0, 8.0, 9.0, 1e9])).worst == pytest.approx(8.75 + 3 * (8.75 - 6.25))
+
+
 def test_how_far_the_best_may_be_improved_is_not_bounded() -> None:
     warp = Warp(np.array([5.0, 6.0, 7.0, 8.0, 9.0]))
     assert warp.backward(np.array([-50.0]))[0] < -50
