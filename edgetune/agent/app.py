@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -93,7 +93,9 @@ class Api:
             folder / "models",
             largest=settings.largest_model,
             most_bytes=settings.cache_bytes,
-            in_use=lambda: [job.model.name for job in queue.unfinished()],
+            in_use=lambda: [
+                path.name for job in queue.unfinished() for path in (job.model, job.request.pictures) if path
+            ],
         )
         self.uploads = asyncio.Semaphore(UPLOADS)
         self.board, self.runtimes = read_info(), installed_runtimes()
@@ -128,15 +130,13 @@ class Api:
             runtimes=self.runtimes,
             jobs=len(self.queue.unfinished()),
             limits=limits,
+            native=settings.native,
         )
         return answer(200, body)
 
     async def get_model(self, request: Request) -> Response:
         digest = named(request, "digest", 64)
-        path = self.cache.find(digest)
-        if path is None:
-            raise Refusal(404, "no_such_model", "the agent does not have this model", mend="send it")
-        return answer(200, ModelStored(sha256=digest, bytes=path.stat().st_size))
+        return answer(200, ModelStored(sha256=digest, bytes=self.stored(digest).stat().st_size))
 
     async def put_model(self, request: Request) -> Response:
         digest = named(request, "digest", 64)
@@ -161,11 +161,18 @@ class Api:
         if runtime.native and not self.settings.native:
             mend = "start it with --allow-native if you trust whoever has the token with the whole board"
             raise Refusal(403, "native_not_allowed", "this agent runs no machine code of others", mend=mend)
-        path = self.cache.find(body.model)
+        job = body.request(self.settings.job)
+        if body.pictures is not None:
+            job = replace(job, pictures=self.stored(body.pictures))
+        self.queue.put(id, self.stored(body.model), job, client=client(request))
+        return answer(202, self.queue.status(id))
+
+    def stored(self, digest: str) -> Path:
+        """What was sent under this name."""
+        path = self.cache.find(digest)
         if path is None:
             raise Refusal(404, "no_such_model", "the agent does not have this model", mend="send it")
-        self.queue.put(id, path, body.request(self.settings.job), client=client(request))
-        return answer(202, self.queue.status(id))
+        return path
 
     async def get_job(self, request: Request) -> Response:
         id = named(request, "id", 32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,14 @@ class Client:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise ConfigError(first["msg"], where=".".join(map(str, first["loc"])), mend="stay within it") from error
-        self.send(model, digest)
+        sent = [(model, digest), *([(request.pictures, sha256_of(request.pictures))] if request.pictures else [])]
+        self.send_all(sent)
         job = f"/v1/jobs/{secrets.token_hex(16)}"
         status = self._status(self.link.ask("PUT", job, body))
         while status.state in ("queued", "running"):
             answer = self.link.ask("GET", f"{job}?wait={WAIT}")
             if answer.status == 404:  # the agent was started anew meanwhile
-                self.send(model, digest)
+                self.send_all(sent)
                 answer = self.link.ask("PUT", job, body)
             status = self._status(answer)
         if status.error is not None:
@@ -76,6 +78,10 @@ class Client:
         if status.measurement is None or status.measurement.model_sha256 != digest:
             raise AgentError("measured another model", where=self.agent.name, mend="update edgetune on the board")
         return status.measurement
+
+    def send_all(self, files: Iterable[tuple[Path, str]]) -> None:
+        for file, digest in files:
+            self.send(file, digest)
 
     def send(self, model: Path, digest: str) -> None:
         """Sends a model, unless the agent has it."""

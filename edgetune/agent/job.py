@@ -22,6 +22,7 @@ from edgetune.agent.board import ProcessorTimes
 from edgetune.agent.cores import bind
 from edgetune.agent.measurement import Job
 from edgetune.agent.model_check import check_onnx
+from edgetune.agent.outputs import outputs_of
 from edgetune.agent.runtimes import OnnxRuntime, find_runtime
 from edgetune.agent.timing import Protocol, time_runs
 from edgetune.errors import EdgetuneError, MissingDependencyError, ModelFileError
@@ -98,6 +99,7 @@ def _measure(request: Mapping[str, Any]) -> Job:
         waited=max(0.0, 1 - (after.own - before.own) / seconds) if threads == 1 else None,
         yardstick_ms=max(fast, yardstick.clock()),
         cores=cores,
+        outputs=outputs_of(run, Path(request["pictures"])) if request["pictures"] else (),
     )
 
 

@@ -57,6 +57,8 @@ class Request:
         The longest wait between two tries for the board to cool down and other programs to end.
     input_shape, precision
         Of the network, where its file does not say them: only for libraries and LiteRT's files.
+    pictures
+        A file of numpy's, float32 (N, C, H, W), at most 64: the outputs for them come with the measurement.
     """
 
     runtime: str = "onnxruntime"
@@ -67,6 +69,7 @@ class Request:
     cooldown_seconds: float = 60.0
     input_shape: tuple[int, ...] | None = None
     precision: str = "fp32"
+    pictures: Path | None = None
 
 
 DEFAULT = Request()
@@ -162,7 +165,8 @@ def _try(
 
 def _job(figures: Mapping[str, Any]) -> Job:
     timing = Timing(**{**figures["timing"], "median_interval_ms": tuple(figures["timing"]["median_interval_ms"])})
-    return Job(**{**figures, "timing": timing, "cores": tuple(figures["cores"])})
+    outputs = tuple(map(tuple, figures["outputs"]))
+    return Job(**{**figures, "timing": timing, "cores": tuple(figures["cores"]), "outputs": outputs})
 
 
 def _marks(job: Job, states: Sequence[BoardState], slowdown: float) -> Iterator[Mark]:
@@ -179,7 +183,8 @@ def _marks(job: Job, states: Sequence[BoardState], slowdown: float) -> Iterator[
 
 
 def _wire(model: Path, request: Request) -> bytes:
-    fields: dict[str, Any] = asdict(request) | {"model": str(model.resolve())}
+    pictures = None if request.pictures is None else str(request.pictures.resolve())
+    fields: dict[str, Any] = asdict(request) | {"model": str(model.resolve()), "pictures": pictures}
     return json.dumps(fields).encode() + b"\n"
 
 

@@ -41,6 +41,8 @@ class Job:
         The slower of two clockings of :mod:`edgetune.agent.yardstick`, before and after.
     cores
         The process was bound to these; empty where it was not.
+    outputs
+        The network's first output for each of the host's pictures, where it sent some.
     """
 
     timing: Timing
@@ -56,6 +58,7 @@ class Job:
     waited: float | None
     yardstick_ms: float
     cores: tuple[int, ...]
+    outputs: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,20 @@ import importlib.util
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from edgetune.errors import DeviceError, MissingDependencyError, ModelFileError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
 
-Run = Callable[[], object]
+
+class Run(Protocol):
+    """Runs one inference and returns the network's first output; on a made-up picture where none is given."""
+
+    def __call__(self, picture: np.ndarray | None = None) -> Any: ...
 
 
 class Runtime(ABC):
@@ -67,7 +71,7 @@ class Runtime(ABC):
     @classmethod
     @abstractmethod
     def load(cls, model: Path, threads: int, input_shape: Sequence[int] | None = None) -> Run:
-        """A function that runs one inference on made-up pictures.
+        """A network that is ready to run.
 
         Parameters
         ----------
@@ -101,7 +105,12 @@ class OnnxRuntime(Runtime):
         except (*refusals, UnicodeDecodeError) as error:  # onnxruntime quotes a damaged file's bytes as they are
             raise ModelFileError(f"onnxruntime cannot load it: {error}", mend="export it again") from error
         pictures = {node.name: made_up(node.shape, _ONNX_TYPES.get(node.type, "")) for node in session.get_inputs()}
-        return lambda: session.run(None, pictures)
+        name = next(iter(pictures), "")
+
+        def run(picture: np.ndarray | None = None) -> Any:
+            return session.run(None, pictures if picture is None else {name: picture})[0]
+
+        return run
 
 
 class Tvm(Runtime):
@@ -125,9 +134,18 @@ class Tvm(Runtime):
             named.symlink_to(model.resolve())
             machine: Any = tvm_ffi.load_module(os.fspath(named))["vm_load_executable"]()
         machine["vm_initialization"](1, 0, 2)  # processor, its number, pooled memory
-        picture = tvm_ffi.from_dlpack(aligned(made_up(input_shape, "float32")))
+        usual = tvm_ffi.from_dlpack(aligned(made_up(input_shape, "float32")))
         main = machine["main"]
-        return lambda: main(picture)
+
+        def run(picture: np.ndarray | None = None) -> Any:
+            if picture is None:
+                return main(usual)
+            import numpy as np
+
+            answer = main(tvm_ffi.from_dlpack(aligned(picture)))
+            return np.from_dlpack(answer if hasattr(answer, "__dlpack__") else answer[0])
+
+        return run
 
 
 class LiteRt(Runtime):
@@ -146,7 +164,15 @@ class LiteRt(Runtime):
             raise ModelFileError(f"LiteRT cannot load it: {error}", mend="convert it again") from error
         for tensor in interpreter.get_input_details():
             interpreter.set_tensor(tensor["index"], made_up(tensor["shape"], tensor["dtype"]))
-        run: Run = interpreter.invoke
+        given, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+        def run(picture: np.ndarray | None = None) -> Any:
+            if picture is None:
+                return interpreter.invoke()
+            interpreter.set_tensor(given, picture)
+            interpreter.invoke()
+            return interpreter.get_tensor(answer)
+
         return run
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from edgetune.agent.board import BoardInfo, BoardState
-from edgetune.agent.measure import Limits, Request
+from edgetune.agent.measure import Limits, Request, sha256_of
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.timing import Protocol
 
@@ -37,7 +37,7 @@ class ProtocolBody(Body):
 
 
 class JobBody(Body):
-    """A measurement to make of a model that the agent has."""
+    """A measurement to make of a model that the agent has; `pictures` were sent as models are."""
 
     model: Digest
     runtime: RuntimeName = "onnxruntime"
@@ -47,11 +47,12 @@ class JobBody(Body):
     cooldown_seconds: float = Field(default=60.0, ge=0, le=600)
     input_shape: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=5)] | None = None
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    pictures: Digest | None = None
 
     def request(self, limits: Limits) -> Request:
         """As :func:`edgetune.agent.measure.measure` takes it, within the agent's limits."""
         shape = None if self.input_shape is None else tuple(self.input_shape)
-        fields = self.model_dump(exclude={"model", "protocol", "input_shape"})
+        fields = self.model_dump(exclude={"model", "protocol", "input_shape", "pictures"})
         return Request(protocol=Protocol(**self.protocol.model_dump()), limits=limits, input_shape=shape, **fields)
 
     @classmethod
@@ -72,6 +73,7 @@ class JobBody(Body):
                 "cooldown_seconds": request.cooldown_seconds,
                 "input_shape": None if request.input_shape is None else list(request.input_shape),
                 "precision": request.precision,
+                "pictures": None if request.pictures is None else sha256_of(request.pictures),
             }
         )
 
@@ -118,7 +120,7 @@ class AgentLimits(Body):
 
 
 class BoardBody(BaseModel):
-    """The agent and its board now."""
+    """The agent and its board now; `native` says whether it runs files that are machine code."""
 
     version: str
     board: BoardInfo
@@ -126,6 +128,7 @@ class BoardBody(BaseModel):
     runtimes: dict[str, str]
     jobs: int
     limits: AgentLimits
+    native: bool = False
 
 
 class Refusal(Exception):

@@ -15,22 +15,30 @@ HOST, EMULATED = "host", "emulated-rpi4"
 
 
 def place(name: str) -> Target:
-    """The target that `--on` names.
+    """The target that `--on` names: this host, an emulated board, or an agent.
 
     Raises
     ------
     ConfigError
         An unknown name.
+    AgentError
+        The agent cannot be reached.
     MissingDependencyError
         An emulated board without the checkout's tools, or without QEMU.
     """
+    from edgetune.agent.registry import list_agents
+    from edgetune.export.agent_target import agent_target
     from edgetune.export.verify import this_host
 
     if name == HOST:
         return this_host()
     if name == EMULATED:
         return tool("tools.pi_userland").PiUserland.ready().target
-    raise ConfigError(f"no place is called {name!r}", where="--on", mend=nearest(name, [HOST, EMULATED]))
+    agents = {agent.name: agent for agent in list_agents()}
+    if name in agents:
+        return agent_target(agents[name])
+    mend = f"{nearest(name, [HOST, EMULATED, *agents])}; boards are added with `edgetune agents add`"
+    raise ConfigError(f"no place is called {name!r}", where="--on", mend=mend)
 
 
 def tool(name: str) -> Any:

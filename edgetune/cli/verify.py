@@ -13,15 +13,19 @@ from edgetune.cli.output import print_json, print_table
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
     on: Annotated[
-        str, typer.Option(help="host, or emulated-rpi4: the board's own machine code on an emulated Cortex-A72.")
+        str,
+        typer.Option(
+            help="host; emulated-rpi4: the board's own machine code on an emulated Cortex-A72; or the name of an agent."
+        ),
     ] = "host",
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
 ) -> None:
     """Check that a bundle is as it was written, run its artefacts, compare, and sign the card.
 
     Each artefact answers the bundle's reference pictures and must give the network's logits: float32 within 1e-4 of the
-    largest, INT8 the same answers. Libraries that are made for another processor than the one that runs are left out.
-    What was seen becomes a record in card.json. An artefact that fails leaves the card as it was.
+    largest, INT8 the same answers. What the place cannot run is left out and named: libraries for another processor,
+    files whose runtime is not installed there. What was seen becomes a record in card.json. An artefact that fails
+    leaves the card as it was. A board becomes a place with `edgetune agents add NAME ADDRESS`.
     """
     from edgetune.cli.places import place
     from edgetune.export.verify import verify_bundle

@@ -6,9 +6,10 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from edgetune.export.card import Artefact, CheckedOn, SignOff
 
 Python = Callable[[Sequence[str | Path]], object]
 """Runs a target's Python with these arguments and raises ExportError if the program fails."""
+Logits = Callable[[Path, np.ndarray], np.ndarray]
+"""The logits (N, classes) that an artefact gives on a target, of raw pictures, float32 (N, C, H, W)."""
 
 INT8_SAME_ANSWERS = 0.9
 """Share of the reference pictures on which an INT8 artefact must answer as the network does: rounding flips few."""
@@ -36,37 +39,48 @@ RUNNERS = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where artefacts can be run. `machine` is its `platform.machine()`."""
+    """Where artefacts can be run. `machine` is its `platform.machine()`; `lacks` says by suffix why not what."""
 
     name: str
     machine: str
-    python: Python
+    logits: Logits
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def refusal(self, artefact: Path) -> str | None:
+        """Why it cannot be run there."""
+        if not _fits(artefact, self.machine):
+            return f"made for another processor than {self.machine}"
+        return self.lacks.get(artefact.suffix)
 
 
 def this_host() -> Target:
-    return Target("this host", platform.machine(), python_here)
+    return Target("this host", platform.machine(), partial(logits_on, python_here))
 
 
 def verify_bundle(folder: Path, target: Target) -> Bundle:
-    """Runs every artefact that is made for the target's processor there, on the bundle's reference pictures.
+    """Runs every artefact that can be run on the target there, on the bundle's reference pictures.
 
     The results become checks and a signed-off record in the card; the bundle that is returned holds them.
 
     Raises
     ------
     ExportError
-        A file was changed, no reference pictures, nothing for this processor, or an artefact that fails or computes
-        something else than the network; the card is then left as it was.
+        A file was changed, no reference pictures, nothing that can be run there, or an artefact that fails or
+        computes something else than the network; the card is then left as it was.
+    AgentError, MeasurementError
+        The target is an agent that cannot be reached, or whose board cannot run an artefact.
     """
     bundle = read_bundle(folder)
     pictures, expected = bundle.reference()
     artefacts = bundle.card.artefacts
-    fitting = [artefact for artefact in artefacts if _fits(folder / artefact.file, target)]
+    refusals = {artefact.file: target.refusal(folder / artefact.file) for artefact in artefacts}
+    fitting = [artefact for artefact in artefacts if refusals[artefact.file] is None]
     if not fitting:
-        raise ExportError(f"no artefact in it is made for {target.machine}", where=folder)
+        reasons = "; ".join(f"{file}: {reason}" for file, reason in refusals.items())
+        raise ExportError(f"none of its artefacts can be run there: {reasons}", where=folder)
     checks = {}
     for artefact in fitting:
-        agreement = compare_logits(expected, logits_on(target.python, folder / artefact.file, pictures))
+        agreement = compare_logits(expected, target.logits(folder / artefact.file, pictures))
         checks[artefact.file] = CheckedOn(where=target.name, agreement=_accept(artefact, agreement, folder))
     record = SignOff(
         where=target.name,
@@ -74,11 +88,7 @@ def verify_bundle(folder: Path, target: Target) -> Bundle:
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgetune=version("edgetune"),
         files={file: bundle.card.files[file].sha256 for file in checks},
-        left_out={
-            artefact.file: f"made for another processor than {target.machine}"
-            for artefact in artefacts
-            if artefact not in fitting
-        },
+        left_out={file: reason for file, reason in refusals.items() if reason is not None},
     )
     return sign_off(bundle, checks, record)
 
@@ -95,11 +105,11 @@ def _accept(artefact: Artefact, agreement: Agreement, folder: Path) -> Agreement
     return agreement
 
 
-def _fits(file: Path, target: Target) -> bool:
-    """Whether a library is for the target's processor; other files run anywhere."""
+def _fits(file: Path, machine: str) -> bool:
+    """Whether a library is for this kind of processor; other files run anywhere."""
     with file.open("rb") as stream:
         header = stream.read(20)
-    return header[:4] != b"\x7fELF" or ELF_MACHINES.get(int.from_bytes(header[18:20], "little")) == target.machine
+    return header[:4] != b"\x7fELF" or ELF_MACHINES.get(int.from_bytes(header[18:20], "little")) == machine
 
 
 def python_here(arguments: Sequence[str | Path]) -> None:

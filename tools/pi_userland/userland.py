@@ -8,10 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edgetune.errors import ExportError, MissingDependencyError
-from edgetune.export.verify import Target, last_line
+from edgetune.export.verify import Target, last_line, logits_on
 from edgetune.files import cache_folder
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 
@@ -86,7 +87,7 @@ class PiUserland:
 
     @property
     def target(self) -> Target:
-        return Target("emulated rpi4", "aarch64", self)
+        return Target("emulated rpi4", "aarch64", partial(logits_on, self))
 
     @property
     def environment(self) -> dict[str, str]:
