@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
 
 from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.evaluate import recalibrate
 from edgetune.distill.loop import Batch, Progress, Recipe, parameter_groups, train, warm_up_cosine
 from edgetune.errors import StudyError, TeacherError
 
@@ -87,6 +89,33 @@ def test_checkpoints_hold_nothing_but_tensors_and_numbers(
     fit(make_network(), dataset, checkpoint=tmp_path / "c.pt")
     assert torch.load(tmp_path / "c.pt", weights_only=True)["schedule"]["last_epoch"] == 14
     assert [file.name for file in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_a_look_after_each_epoch_changes_nothing(make_network: MakeNetwork, dataset: Dataset) -> None:
+    """Not even one that recalibrates the BatchNorm; what it raises ends the training."""
+    seen: list[int] = []
+
+    def trained(after_epoch: Callable[[nn.Module], None] | None) -> dict[str, Tensor]:
+        def losses(batch: Batch) -> Iterator[Tensor]:
+            yield functional.cross_entropy(network(batch.pixels), batch.labels)
+
+        network = make_network()
+        look = partial(after_epoch, network) if after_epoch else None
+        train(network, losses, dataset.train, RECIPE, seed=3, stage="test", after_epoch=look)
+        return dict(network.named_parameters())
+
+    def look(network: nn.Module) -> None:
+        recalibrate(network, dataset.train.images)
+        seen.append(len(seen))
+
+    assert differing(trained(None), trained(look)) == []
+    assert seen == [0, 1, 2, 3], "the last epoch is half a one"
+
+    def stop(network: nn.Module) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        trained(stop)
 
 
 def test_another_seed_is_another_run(make_network: MakeNetwork, dataset: Dataset) -> None:
@@ -364,8 +393,17 @@ def test_losses_are_added_up(make_network: MakeNetwork, dataset: Dataset) -> Non
     torch.testing.assert_close(trained([0.25, 0.75]), trained([1.0]), rtol=1e-6, atol=1e-9)
 
 
-def test_the_weights_are_those_of_torchs_own_parts() -> None:
-    """AdamW, warm-up, cosine, clipping and decay put together anew, on full batches."""
+@pytest.mark.parametrize(
+    ("name", "make", "decay"),
+    [
+        ("adamw", torch.optim.AdamW, 0.3),
+        ("sgd", partial(torch.optim.SGD, momentum=0.9, nesterov=True), 0.003),
+    ],
+)
+def test_the_weights_are_those_of_torchs_own_parts(
+    name: str, make: Callable[..., torch.optim.Optimizer], decay: float
+) -> None:
+    """Optimizer, warm-up, cosine, clipping and decay put together anew, on full batches."""
     steps, rising = 20, 4
     recipe = Recipe(
         epochs=steps,
@@ -376,6 +414,7 @@ def test_the_weights_are_those_of_torchs_own_parts() -> None:
         clip_norm=0.5,
         shift=0,
         flip=False,
+        optimizer=name,
     )
     rng = np.random.default_rng(0)
     pictures = Pictures(rng.integers(0, 256, (32, 4, 4, 1), dtype=np.uint8), rng.integers(0, 3, 32))
@@ -389,9 +428,7 @@ def test_the_weights_are_those_of_torchs_own_parts() -> None:
     train(ours, losses, pictures, recipe, seed=0, stage="test")
 
     weight, bias = theirs.parameters()
-    optimizer = torch.optim.AdamW(
-        [{"params": [weight], "weight_decay": 0.3}, {"params": [bias], "weight_decay": 0}], lr=0.05
-    )
+    optimizer = make([{"params": [weight], "weight_decay": decay}, {"params": [bias], "weight_decay": 0}], lr=0.05)
     schedule = SequentialLR(
         optimizer,
         [LinearLR(optimizer, 1 / rising, 1, rising - 1), CosineAnnealingLR(optimizer, steps - rising)],
