@@ -1,9 +1,10 @@
-"""What distillation gains: losses against each other, the loop's speed, how well a supernet ranks.
+"""What distillation gains: losses against each other, the loop's speed, how well a supernet ranks and what it saves.
 
     python -m tools.bench.distil losses --data fashion-mnist --log losses.jsonl
     python -m tools.bench.distil losses --data cifar10 --init-teacher lite0 --log cifar10.jsonl
     python -m tools.bench.distil throughput
     python -m tools.bench.distil ranking --log ranking.jsonl
+    python -m tools.bench.distil cost --log ranking.jsonl
 
 Every finished training is a line of the log. A command that was stopped goes on after the last of them; its table is of
 all that are there. The sizes are small so that one slow core finishes; what was seen with which sizes stands in
@@ -21,29 +22,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau
 from torch import Tensor, nn
 
-from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.augment import shift_and_flip
-from edgetune.distill.evaluate import accuracy, logits_of, recalibrate, top1
+from edgetune.distill.evaluate import accuracy
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
 from edgetune.distill.loop import Batch, Recipe, parameter_groups, train, warm_up_cosine
 from edgetune.distill.losses import Distillation
 from edgetune.distill.precision import best_device, mixed_precision, place
-from edgetune.distill.supernet import train_supernet
 from edgetune.distill.teacher import Teacher
-from edgetune.distill.teacher_checkpoint import load_teacher
-from edgetune.distill.teacher_outputs import teacher_outputs
-from edgetune.distill.train_teacher import trained_teacher
-from edgetune.files import cache_folder
-from edgetune.nets.elastic import Supernet
-from edgetune.nets.network import Network, build_network
+from edgetune.nets.network import Network
 from edgetune.space.architecture import Architecture, Block
-from edgetune.space.mobile import space_for
-from edgetune.space.parameters import Sample
+from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
+from tools.bench.distil_supernet import cost, ranking
 
 ARMS: dict[str, dict[str, float]] = {
     "labels": {"labels": 1},
@@ -60,27 +53,10 @@ ARMS: dict[str, dict[str, float]] = {
 TEMPERATURE = 2.0
 
 
-class Log:
-    """Finished trainings, a JSON line each."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def known(self, **what: object) -> bool:
-        return any(what.items() <= row.items() for row in self.rows)
-
-    def add(self, **row: object) -> None:
-        self.rows.append(row)
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (losses, throughput, ranking):
+    for command in (losses, throughput, ranking, cost):
         sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
         sub.set_defaults(command=command)
         sub.add_argument("--data", default="fashion-mnist")
@@ -95,9 +71,11 @@ def main() -> None:
         if command is losses:
             sub.add_argument("--arms", default=",".join(ARMS), help="some of them, with commas")
             sub.add_argument("--with", dest="extras", default="{}", help="fields of the recipe, as JSON")
-        if command is ranking:
-            sub.add_argument("--networks", type=int, default=20)
-            sub.add_argument("--supernet-epochs", type=float, default=12)
+        if command in (ranking, cost):
+            sub.add_argument("--networks", type=int, default=20 if command is ranking else 50, help="trained apart")
+            sub.add_argument(
+                "--supernet-epochs", type=float, default=20, help="20 of 8,000: as many steps as a search's"
+            )
     options = parser.parse_args()
     options.command(options)
 
@@ -217,95 +195,6 @@ def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: R
             step += 1
 
 
-def ranking(options: argparse.Namespace) -> None:
-    """Kendall's τ between the top-1 of subnets with inherited weights and trained alone."""
-    dataset = load(options)
-    _, outputs = taught(options, dataset)
-    space = space_for(dataset.resolution)
-    distillation, log = Distillation(TEMPERATURE, 0.7), Log(options.log)
-
-    def architecture(sample: Sample) -> Architecture:
-        shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
-        return space.architecture(sample, **shape)
-
-    torch.manual_seed(0)
-    supernet = Supernet([architecture(sample) for sample in space.largest()], dataset.mean, dataset.std)
-    supernet.to(best_device())
-    train_supernet(
-        supernet,
-        largest=[architecture(sample) for sample in space.largest()],
-        smallest=architecture(space.smallest()),
-        draw=lambda rng: architecture(space.space.draw(rng)),
-        pictures=dataset.train,
-        teacher_logits=outputs,
-        recipe=replace(recipe_of(options), epochs=options.supernet_epochs, learning_rate=0.006, shrunk=0.5),
-        distillation=distillation,
-        seed=0,
-        checkpoint=options.log.with_suffix(".pt"),
-        progress=None,
-    )
-    rng = np.random.default_rng(1)
-    for number in range(options.networks):
-        chosen = architecture(space.space.draw(rng))
-        if log.known(network=number):
-            continue
-        inherited, alone, tuned = (
-            supernet.extract(chosen),
-            fresh(chosen, dataset, seed=number),
-            supernet.extract(chosen),
-        )
-        recalibrate(inherited, dataset.train.images)
-        recipe = recipe_of(options)
-        one_epoch = replace(recipe, epochs=1, learning_rate=recipe.learning_rate / 2)
-        for network, how in ((alone, recipe), (tuned, one_epoch)):
-            distil(network, dataset.train, outputs, how, distillation=distillation, seed=number, stage="network")
-        log.add(
-            network=number,
-            inherited=accuracy(inherited, dataset.test),
-            alone=accuracy(alone, dataset.test),
-            tuned=accuracy(tuned, dataset.test),
-        )
-    columns = {name: [row[name] for row in log.rows] for name in ("inherited", "alone", "tuned")}
-    tau = kendalltau(columns["inherited"], columns["alone"])
-    gap = 100 * (np.mean(columns["tuned"]) - np.mean(columns["alone"]))
-    print(
-        f"{len(log.rows)} networks: Kendall tau {tau.statistic:.2f} (p {tau.pvalue:.1g}); "
-        f"inherited and tuned for an epoch, against alone for {options.epochs}: {gap:+.2f} points"
-    )
-
-
-def load(options: argparse.Namespace) -> Dataset:
-    """The set with its training split cut short."""
-    whole = load_dataset(options.data, cache=cache_folder() / "data")
-    few = Pictures(whole.train.images[: options.pictures], whole.train.labels[: options.pictures])
-    return replace(whole, train=few, content_hash=f"{whole.content_hash} first {options.pictures}")
-
-
-def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.ndarray]:
-    """The teacher and its logits for the training pictures; both are kept in the cache."""
-    device = best_device()
-    if options.teacher:
-        teacher: Teacher = load_teacher(options.teacher).to(device)
-    else:
-        recipe = replace(recipe_of(options), epochs=options.teacher_epochs, learning_rate=0.005)
-        teacher = trained_teacher(
-            dataset, recipe, initial=options.init_teacher, seed=0, cache=cache_folder(), device=device
-        )
-    cache, key = cache_folder(), dataset.content_hash
-    outputs = teacher_outputs(teacher, dataset.train, key=key, flip=True, cache=cache, device=device)
-    few = Pictures(dataset.test.images[:1000], dataset.test.labels[:1000])
-    print(
-        f"teacher: {teacher.name}, {100 * top1(logits_of(teacher.logits, few, device=device), few.labels):.1f} % "
-        "of the first 1,000 test pictures",
-        flush=True,
-    )
-    return teacher, outputs
-
-
-def recipe_of(options: argparse.Namespace) -> Recipe:
-    return Recipe(epochs=options.epochs, learning_rate=options.learning_rate, batch_size=128)
-
-
 def student(dataset: Dataset, seed: int) -> Network:
     """A network of fewer than 50,000 parameters: a fused block, then twice two inverted residual ones."""
     blocks, width = [], 16
@@ -328,11 +217,6 @@ def student(dataset: Dataset, seed: int) -> Network:
     shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
     plan = Architecture(**shape, stem_width=16, stem_stride=1, blocks=tuple(blocks), head_width=128, activation="relu")
     return fresh(plan, dataset, seed=seed)
-
-
-def fresh(architecture: Architecture, dataset: Dataset, *, seed: int) -> Network:
-    torch.manual_seed(seed)
-    return build_network(architecture, mean=dataset.mean, std=dataset.std).to(best_device())
 
 
 def count(network: nn.Module) -> int:

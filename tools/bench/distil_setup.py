@@ -1,0 +1,78 @@
+"""What the commands of :mod:`tools.bench.distil` share: their log, data, teacher and recipe."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edgetune.data.load import load_dataset
+from edgetune.data.pictures import Dataset, Pictures
+from edgetune.distill.evaluate import logits_of, top1
+from edgetune.distill.loop import Recipe
+from edgetune.distill.precision import best_device
+from edgetune.distill.teacher import Teacher
+from edgetune.distill.teacher_checkpoint import load_teacher
+from edgetune.distill.teacher_outputs import teacher_outputs
+from edgetune.distill.train_teacher import trained_teacher
+from edgetune.files import cache_folder
+from edgetune.nets.network import Network, build_network
+from edgetune.space.architecture import Architecture
+
+
+class Log:
+    """Finished trainings, a JSON line each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def known(self, **what: object) -> bool:
+        return any(what.items() <= row.items() for row in self.rows)
+
+    def add(self, **row: object) -> None:
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def load(options: argparse.Namespace) -> Dataset:
+    """The set with its training split cut short."""
+    whole = load_dataset(options.data, cache=cache_folder() / "data")
+    few = Pictures(whole.train.images[: options.pictures], whole.train.labels[: options.pictures])
+    return replace(whole, train=few, content_hash=f"{whole.content_hash} first {options.pictures}")
+
+
+def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.ndarray]:
+    """The teacher and its logits for the training pictures; both are kept in the cache."""
+    device = best_device()
+    if options.teacher:
+        teacher: Teacher = load_teacher(options.teacher).to(device)
+    else:
+        recipe = replace(recipe_of(options), epochs=options.teacher_epochs, learning_rate=0.005)
+        teacher = trained_teacher(
+            dataset, recipe, initial=options.init_teacher, seed=0, cache=cache_folder(), device=device
+        )
+    cache, key = cache_folder(), dataset.content_hash
+    outputs = teacher_outputs(teacher, dataset.train, key=key, flip=True, cache=cache, device=device)
+    few = Pictures(dataset.test.images[:1000], dataset.test.labels[:1000])
+    print(
+        f"teacher: {teacher.name}, {100 * top1(logits_of(teacher.logits, few, device=device), few.labels):.1f} % "
+        "of the first 1,000 test pictures",
+        flush=True,
+    )
+    return teacher, outputs
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    return Recipe(epochs=options.epochs, learning_rate=options.learning_rate, batch_size=128)
+
+
+def fresh(architecture: Architecture, dataset: Dataset, *, seed: int) -> Network:
+    torch.manual_seed(seed)
+    return build_network(architecture, mean=dataset.mean, std=dataset.std).to(best_device())
