@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
@@ -71,10 +71,7 @@ class TrainingState:
         """
         if path is None or not path.exists():
             return
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")  # one of a GPU may go on without it
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise StudyError("not a checkpoint, or cut short", where=path, mend="delete it to train anew") from error
+        state = _read(path)
         if state.get("identity") != self.identity:
             mend = "delete it to train anew"
             raise StudyError("the checkpoint of another network, recipe, seed or data", where=path, mend=mend)
@@ -87,6 +84,24 @@ class TrainingState:
     def _load(self, state: dict[str, Any]) -> None:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint by their names, on the CPU.
+
+    Raises
+    ------
+    StudyError
+        It is damaged.
+    """
+    return dict(_read(path)["module"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(torch.load(path, weights_only=True, map_location="cpu"))  # one of a GPU may go on without it
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise StudyError("not a checkpoint, or cut short", where=path, mend="delete it to train anew") from error
 
 
 def identity_of(module: nn.Module, recipe: str, seed: int, labels: np.ndarray) -> str:

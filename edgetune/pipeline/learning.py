@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 
 from edgetune.errors import StorageError
-from edgetune.files import atomic_write
 from edgetune.insight.explain import Judge, insight_of
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import note_event
 from edgetune.latency.roofline import roofline
-from edgetune.pipeline.library import DATA, TRAINING, Entry, entry_of, library_folder, related, remember
+from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import meta_features
-from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.task import Task
 from edgetune.report.explanation import Event, Insight
 from edgetune.reporter import Say
@@ -58,34 +53,16 @@ def begin(study: Study, task: Task, entries: list[Entry], say: Say) -> None:
         say(f"warm start from {', '.join(entry.source for entry in entries)}")
 
 
-def take_supernet(study: Study, task: Task, plan: Plan, checkpoint: Path, say: Say) -> None:
-    """Takes over the supernet of an earlier study, where its training was the same in everything that decides weights.
-
-    The board, the limits and the strategy decide none of them. A supernet that was half trained goes on from there.
-    """
-    config = task.config
-    decides = {
-        "data": task.dataset.content_hash,
-        "space": repr(task.space),  # its pools may differ between versions
-        "supernet": asdict(plan.supernet),
-        "teacher": config.teacher or {"from": config.init_teacher, "recipe": asdict(plan.teacher)},
-        "config": config.model_dump(include={"distillation", "augmentation", "seed"}),
-    }
-    training = sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
-    study.set_note(TRAINING, training)
-    for entry in (Entry(**given) for given in study.note(PAST, [])):
-        earlier = Path(entry.run) / checkpoint.name
-        if entry.training == training and earlier.is_file() and not checkpoint.exists():
-            with atomic_write(checkpoint) as aside:
-                shutil.copyfile(earlier, aside)
-            say(f"the supernet is that of {entry.source}")
+def noted_earlier(study: Study) -> list[Entry]:
+    """The earlier studies that a search listens to."""
+    return [Entry(**given) for given in study.note(PAST, [])]
 
 
 def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
     """The configured strategy, with what is wrapped around it."""
     learning, strategy = task.config.learning, task.new_strategy()
-    if pasts := [Entry(**given).past for given in study.note(PAST, [])]:
-        strategy = WarmStart(strategy, pasts)
+    if earlier := noted_earlier(study):
+        strategy = WarmStart(strategy, [entry.past for entry in earlier])
     if learning.adapt:
 
         def tell(change: Change) -> None:
@@ -103,7 +80,7 @@ def sensitivity_of(study: Study, task: Task, say: Say) -> Sensitivity:
     return Sensitivity(study, task.problem, warn_failed=learning.warn_failed, stop_flat=learning.stop_flat, say=say)
 
 
-def insight_into(task: Task, trials: Sequence[Trial], chosen: Sequence[Trial], judge: Judge) -> Insight:
+def insight_into(task: Task, trials: Sequence[Trial], chosen: Sequence[Trial], judge: Judge | None) -> Insight:
     """Why the finalists are what they are, and how their kernels stand below the board's ceilings."""
     found = insight_of(task.problem, trials, chosen, judge)
     explanations = [

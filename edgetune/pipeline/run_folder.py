@@ -26,6 +26,11 @@ class RunFolder:
         return self.path / "supernet.pt"
 
     @property
+    def supernet_start(self) -> Path:
+        """The weights that its training began with, where they are those of an earlier study."""
+        return self.path / "supernet-start.safetensors"
+
+    @property
     def supernet_weights(self) -> Path:
         """For workers that judge trials elsewhere."""
         return self.path / "supernet.safetensors"

@@ -45,6 +45,7 @@ from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise, write_summary
+from edgetune.pipeline.supernet_start import begin_supernet
 from edgetune.pipeline.task import Task
 from edgetune.report.explanation import Insight
 from edgetune.report.summary import Finalist, RunSummary
@@ -147,7 +148,8 @@ class SearchRun:
         if plan.trial:
             return TrainingJudge(self.task, plan.trial, outputs, self.folder.trials)
         supernet = self.task.new_supernet().to(self.device)
-        learning.take_supernet(self.study, self.task, plan, self.folder.supernet, self.reporter.say)
+        earlier = learning.noted_earlier(self.study)
+        begin_supernet(supernet, earlier, self.study, self.task, plan, self.folder, self.reporter.say)
         self.task.train_supernet(
             supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
         )
