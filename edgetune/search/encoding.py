@@ -137,7 +137,7 @@ class Encoding:
             for members in self._alike
             for option in range(self.options[members[0]])
         ]
-        return np.array(columns, dtype=float).reshape(-1, len(rows)).T
+        return np.array(columns, dtype=float).reshape(len(columns), len(rows)).T
 
     @cached_property
     def _alike(self) -> list[list[int]]:

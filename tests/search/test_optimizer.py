@@ -22,6 +22,15 @@ def test_ask_and_tell_find_the_front_of_a_small_space() -> None:
     assert [dict(t.sample.values) for t in opt.front()] == [{"x": x, "y": 1} for x in (1, 2, 3, 4)]
 
 
+def test_a_space_whose_parameters_share_their_options_is_searched_to_its_end() -> None:
+    opt = Optimizer(
+        {"a": ["x", "y"], "b": ["x", "y"], "c": ["x", "y"]}, {"f": "minimize"}, strategy="guided", initial=4
+    )
+    while samples := opt.ask():
+        opt.tell(samples, [{"f": float(len(opt.trials) % 3)}])
+    assert len(opt.trials) == 8
+
+
 def test_samples_hold_the_active_labels_alone() -> None:
     for sample in Optimizer(SPACE, {"loss": "minimize"}, strategy="random").ask(50):
         assert ("momentum" in sample) == (sample["optimizer"] == "sgd")
