@@ -16,19 +16,29 @@ def export(
     formats: Annotated[
         str | None, typer.Option(help="Of onnx, int8, tvm, tflite; by default those of the run.", show_default=False)
     ] = None,
+    dynamic_batch: Annotated[
+        bool, typer.Option("--dynamic-batch", help="ONNX files that take any number of pictures at once.")
+    ] = False,
+    onnxruntime: Annotated[
+        str | None,
+        typer.Option(help="The version on the board, such as 1.10; decides the opset.", show_default="as pinned"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the bundle's card as JSON.")] = False,
 ) -> None:
     """Make the bundle of one trial: distil it in full if that was not done, export and check it.
 
     Made again, a bundle is the same byte for byte: what was clocked the first time, to decide on INT8, is kept in the
-    run. The first `tflite` makes an environment for LiteRT's converter, which takes minutes; see `edgetune doctor`.
+    run; give the same options. The first `tflite` makes an environment for LiteRT's converter, which takes minutes; see
+    `edgetune doctor`.
     """
     from edgetune.export.formats import formats_of
+    from edgetune.export.onnx_file import PLAIN, OnnxForm, opset_for
     from edgetune.pipeline.search import resume
 
     wanted = None if formats is None else formats_of(formats, where="--formats")
+    opset = PLAIN.opset if onnxruntime is None else opset_for(onnxruntime, where="--onnxruntime")
     with progress_reporter() as bars:
-        bundle = resume(run, bars).export(trial, wanted)
+        bundle = resume(run, bars).export(trial, wanted, OnnxForm(opset, dynamic_batch))
     if json:
         print_json(bundle.card.model_dump(mode="json"))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from edgetune.export import host
 from edgetune.export.agreement import compare_logits
 from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx
 from edgetune.export.litert_environment import LiteRT
-from edgetune.export.onnx_file import export_onnx
+from edgetune.export.onnx_file import OnnxForm, export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
@@ -76,6 +76,7 @@ class Workshop:
     expected: Expected
     folder: Path
     reporter: Reporter
+    form: OnnxForm = field(default_factory=OnnxForm)
     quantised: dict[str, Quantised] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
@@ -104,7 +105,13 @@ def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
 
 
 def _onnx(shop: Workshop) -> cards.Artefact:
-    data, path = shop.task.dataset, shop.path("model.onnx")
+    path = shop.path("model.onnx")
+    _export(shop, path, shop.form)
+    return _keep_exact(shop, "onnx", path, shop.expected.check_here(path), note=shop.form.spoken)
+
+
+def _export(shop: Workshop, path: Path, form: OnnxForm) -> None:
+    data = shop.task.dataset
     export_onnx(
         shop.distilled.network,
         path,
@@ -118,8 +125,8 @@ def _onnx(shop: Workshop) -> cards.Artefact:
             "mean": " ".join(f"{value:.6g}" for value in data.mean),
             "std": " ".join(f"{value:.6g}" for value in data.std),
         },
+        form=form,
     )
-    return _keep_exact(shop, "onnx", path, shop.expected.check_here(path))
 
 
 def _int8(shop: Workshop) -> Made:
@@ -144,6 +151,9 @@ def _int8(shop: Workshop) -> Made:
 def _tvm(shop: Workshop) -> Made:
     """For the board; its numbers are checked on the same module compiled for this host."""
     source, path, twin = shop.path("model.onnx"), shop.path("model.tvm.so"), shop.path("host.tvm.so")
+    if shop.form.dynamic_batch:  # schedules are made for fixed sizes
+        source = shop.path("static.onnx")
+        _export(shop, source, replace(shop.form, dynamic_batch=False))
     try:
         schedules = compile_tvm(source, path, tvm_target=shop.task.predictor.profile.tvm_target)
         compile_tvm(source, twin, tvm_target=host_target())

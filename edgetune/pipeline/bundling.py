@@ -12,6 +12,7 @@ from edgetune.export.agreement import torch_logits_of
 from edgetune.export.arena import onnxruntime_arena_bytes
 from edgetune.export.bundle import Bundle, write_bundle
 from edgetune.export.int8 import Quantised
+from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.pipeline.artefacts import Distilled, Expected, Workshop, make_artefacts, pixels_of
 from edgetune.pipeline.task import Task
 from edgetune.report import summary as report
@@ -32,6 +33,7 @@ def bundle_network(
     provenance: Mapping[str, object],
     *,
     formats: tuple[str, ...],
+    form: OnnxForm = PLAIN,
     quantised: dict[str, Quantised],
     reporter: Reporter,
 ) -> Bundle:
@@ -51,7 +53,7 @@ def bundle_network(
         work = Path(scratch)
         pixels = pixels_of(task.dataset.validation, CHECKED_ON)
         expected = Expected(pixels, torch_logits_of(distilled.network, pixels))
-        made = make_artefacts(Workshop(task, distilled, expected, work, reporter, quantised), formats)
+        made = make_artefacts(Workshop(task, distilled, expected, work, reporter, form, quantised), formats)
         artefacts = [result for result in made if isinstance(result, cards.Artefact)]
         omitted = [result for result in made if isinstance(result, cards.Omission)]
         card = _card(task, distilled, teacher, artefacts, omitted, provenance)

@@ -31,6 +31,7 @@ from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
 from edgetune.export.int8 import Quantised
+from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import cache_folder
 from edgetune.nets.network import build_network
 from edgetune.nets.weights import load_weights, save_weights
@@ -245,7 +246,13 @@ class SearchRun:
             test_top1=accuracy(network, self.dataset.test),
         )
 
-    def bundle(self, distilled: Distilled, teacher: Teacher, formats: tuple[str, ...] | None = None) -> Bundle:
+    def bundle(
+        self,
+        distilled: Distilled,
+        teacher: Teacher,
+        formats: tuple[str, ...] | None = None,
+        form: OnnxForm = PLAIN,
+    ) -> Bundle:
         """Exports and checks a network; what was there before gives way once the new bundle stands.
 
         The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
@@ -262,6 +269,7 @@ class SearchRun:
             fresh,
             self.provenance,
             formats=formats or self.formats,
+            form=form,
             quantised=quantised,
             reporter=self.reporter,
         )
@@ -274,7 +282,7 @@ class SearchRun:
     def formats(self) -> tuple[str, ...]:
         return formats_of(self.config.formats, where="formats") if self.config.formats else USUAL
 
-    def export(self, number: int, formats: tuple[str, ...] | None = None) -> Bundle:
+    def export(self, number: int, formats: tuple[str, ...] | None = None, form: OnnxForm = PLAIN) -> Bundle:
         """The bundle of any trial, made anew; distilled in full first if that was not done.
 
         Raises
@@ -291,7 +299,7 @@ class SearchRun:
         if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
             self.distil([trial], [plan.finalist], self.judge(plan, outputs), outputs, teacher)
-        return self.bundle(self.distilled(trial), teacher, formats)
+        return self.bundle(self.distilled(trial), teacher, formats, form)
 
     @property
     def provenance(self) -> dict[str, object]:

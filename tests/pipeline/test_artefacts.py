@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -13,9 +15,10 @@ from edgetune.config import SearchConfig
 from edgetune.data.load import load_dataset
 from edgetune.export.card import Omission, Teacher
 from edgetune.export.int8 import Quantised
+from edgetune.export.onnx_file import OnnxForm
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.network import build_network
-from edgetune.pipeline.artefacts import Distilled, _keep_rounded
+from edgetune.pipeline.artefacts import Distilled, _keep_rounded, pixels_of
 from edgetune.pipeline.bundling import bundle_network
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Reporter
@@ -51,6 +54,32 @@ def test_what_was_clocked_once_makes_the_same_bundle_byte_for_byte(
     first = bundled(task, distilled, tmp_path / "first", clocked)
     assert set(clocked) == {"int8"}
     assert bundled(task, distilled, tmp_path / "again", dict(clocked)) == first
+
+
+def test_other_forms_of_onnx_on_demand(task: Task, distilled: Distilled, tmp_path: Path) -> None:
+    teacher = Teacher(name="none", licence="none", test_top1=1.0)
+    form = OnnxForm(opset=14, dynamic_batch=True)
+    known = {"int8": Quantised("minmax", True, 0.93, 0.93, 1.5, "clocked elsewhere")}
+    bundle = bundle_network(
+        task,
+        distilled,
+        teacher,
+        tmp_path / "bundle",
+        {},
+        formats=("onnx", "int8", "tvm"),
+        form=form,
+        quantised=known,
+        reporter=Reporter(),
+    )
+    made = {artefact.format: artefact for artefact in bundle.card.artefacts}
+    assert made["onnx"].note == "opset 14, any number of pictures at once"
+    assert {artefact.file for artefact in bundle.card.artefacts} == {"model.onnx", "model.int8.onnx", "model.tvm.so"}
+    pictures = pixels_of(task.dataset.test, 3)
+    for format in ("onnx", "int8"):
+        model = onnx.load(bundle.path(format))
+        assert {entry.domain: entry.version for entry in model.opset_import}[""] == 14
+        session = onnxruntime.InferenceSession(bundle.path(format), providers=["CPUExecutionProvider"])
+        assert session.run(None, {"pixels": pictures})[0].shape == (3, len(task.dataset.classes))
 
 
 def test_what_was_clocked_decides(task: Task, distilled: Distilled, tmp_path: Path) -> None:
