@@ -115,7 +115,7 @@ def read_bundle(folder: Path) -> Bundle:
     Raises
     ------
     ExportError
-        No bundle, a card of another schema, or a file that is missing or was changed, named.
+        No bundle, a card of another schema, or a file that is missing, was changed, or is another than was signed off.
     """
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
@@ -130,6 +130,14 @@ def read_bundle(folder: Path) -> Bundle:
             raise ExportError(
                 "the file is not the one that the card describes", where=file, mend="export the bundle again"
             )
+    for record in card.signed_off:  # someone may have changed a file and the card with it
+        for name, sha256 in record.files.items():
+            if name not in card.files or card.files[name].sha256 != sha256:
+                raise ExportError(
+                    f"the file is not the one that ran on {record.where}",
+                    where=folder / name,
+                    mend="export and verify the bundle again",
+                )
     return Bundle(folder, card)
 
 

@@ -13,7 +13,7 @@ import pytest
 from edgetune.errors import ExportError
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
-from edgetune.export.card import Artefact, Card
+from edgetune.export.card import Artefact, Card, FileRecord
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.verify import Target, logits_on, python_here, this_host, verify_bundle
 
@@ -70,6 +70,18 @@ def test_a_file_changed_after_signing_off_is_refused_and_named(bundle: Bundle) -
     with pytest.raises(ExportError, match=r"model\.onnx.*not the one"):
         verify_bundle(bundle.folder, this_host())
     with pytest.raises(ExportError, match=r"model\.onnx.*not the one"):
+        read_bundle(bundle.folder)
+
+
+def test_a_file_changed_with_its_card_after_signing_off_is_refused_and_named(bundle: Bundle) -> None:
+    card = verify_bundle(bundle.folder, this_host()).card
+    model = bundle.path("onnx")
+    model.write_bytes(model.read_bytes() + b" ")
+    forged = hashlib.sha256(model.read_bytes()).hexdigest()
+    record = FileRecord(size_bytes=model.stat().st_size, sha256=forged)
+    card = card.model_copy(update={"files": {**card.files, "model.onnx": record}})
+    (bundle.folder / "card.json").write_text(card.to_json())
+    with pytest.raises(ExportError, match=r"model\.onnx.*not the one that ran on this host"):
         read_bundle(bundle.folder)
 
 
