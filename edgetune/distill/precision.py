@@ -8,10 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgetune.distill.memory import keep_freed_memory
+
 
 def best_device() -> torch.device:
-    """The GPU when there is one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU when there is one, else the processor, with memory made ready for large tensors."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    keep_freed_memory()
+    return torch.device("cpu")
 
 
 def place(module: nn.Module, device: torch.device) -> None:
