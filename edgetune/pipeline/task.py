@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -206,8 +206,9 @@ def hyper_parameters(sample: Sample) -> dict[str, Value]:
 
 def _with(settings: Settings, chosen: Mapping[str, Value]) -> Settings:
     """With those of the hyper-parameters that are its own."""
-    own = {field.name for field in fields(settings)}
-    return replace(settings, **{name: value for name, value in chosen.items() if name in own})
+    names = {field.name for field in fields(settings)}
+    own: dict[str, Any] = {name: value for name, value in chosen.items() if name in names}
+    return replace(settings, **own)
 
 
 @dataclass(frozen=True)
