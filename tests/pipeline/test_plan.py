@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from edgetune.config import SearchConfig
-from edgetune.pipeline.plan import LONGER, Costs, plan_of, seconds, shorten
+from edgetune.pipeline.plan import LONGER, Costs, Plan, plan_of, seconds, shorten
 
 PLAN = plan_of(SearchConfig())
+APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
 COSTS = Costs(
     teacher_epoch=50, supernet_epoch=80, finalist_epoch=10, teacher_outputs=20, trial=0.4, export=5, clocking=7
 )
@@ -25,9 +26,16 @@ def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
     assert seconds(PLAN, COSTS) == pytest.approx(trainings + 7 + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
 
 
+def test_trials_that_are_trained_apart_take_their_epochs_and_no_supernet() -> None:
+    assert (APART.trial and APART.trial.optimizer, APART.finalist) == ("sgd", PLAN.finalist)
+    supernet = PLAN.supernet.epochs * COSTS.supernet_epoch
+    assert seconds(APART, COSTS) == pytest.approx(seconds(PLAN, COSTS) - supernet - 60 * 0.4 + 60 * 2 * 10)
+
+
+@pytest.mark.parametrize("plan", [PLAN, APART], ids=["supernet", "apart"])
 @pytest.mark.parametrize("budget", [300.0, 600.0, 900.0])
-def test_a_plan_is_shortened_to_its_budget(budget: float) -> None:
-    assert seconds(shorten(PLAN, budget, COSTS), COSTS) == pytest.approx(budget, rel=0.01)
+def test_a_plan_is_shortened_to_its_budget(plan: Plan, budget: float) -> None:
+    assert seconds(shorten(plan, budget, COSTS), COSTS) == pytest.approx(budget, rel=0.01)
 
 
 def test_a_plan_that_fits_is_left_as_it_is() -> None:
