@@ -130,11 +130,11 @@ def read_bundle(folder: Path) -> Bundle:
             raise ExportError(
                 "the file is not the one that the card describes", where=file, mend="export the bundle again"
             )
-    for record in card.signed_off:  # someone may have changed a file and the card with it
-        for name, sha256 in record.files.items():
+    for ran in card.signed_off:  # someone may have changed a file and the card with it
+        for name, sha256 in ran.files.items():
             if name not in card.files or card.files[name].sha256 != sha256:
                 raise ExportError(
-                    f"the file is not the one that ran on {record.where}",
+                    f"the file is not the one that ran on {ran.where}",
                     where=folder / name,
                     mend="export and verify the bundle again",
                 )
