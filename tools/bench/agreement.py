@@ -1,6 +1,7 @@
 """Whether every artefact of random networks computes the network, on this machine and as the board's machine code.
 
-    python -m tools.bench.agreement [--samples 10] [--formats onnx,int8,tvm,tflite] [--spaces mobile-small,mobile-large]
+    python -m tools.bench.agreement [--samples 10] [--first 0] [--formats onnx,int8,tvm,tflite]
+                                    [--spaces mobile-small,mobile-large] [--board-pictures 32]
 
 Networks are drawn from each space. Their weights are random but for the classifier, which is fitted to Fashion-MNIST by
 least squares on the network's features, so that their answers mean something. Float artefacts: the largest difference
@@ -66,6 +67,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first sample, to run in parts")
     parser.add_argument("--formats", default=",".join(usual_formats()))
     parser.add_argument("--spaces", default=",".join(MOBILE_SPACES))
     parser.add_argument("--board-pictures", type=int, default=32)
@@ -76,7 +78,7 @@ def main() -> None:
     rows = []
     for space in options.spaces.split(","):
         dataset = few_of(load_dataset("fashion-mnist", cache=cache_folder() / "data"), ENLARGED[space])
-        for number in range(options.samples):
+        for number in range(options.first, options.first + options.samples):
             for row in compare(space, number, dataset, formats, options.board_pictures):
                 rows.append(row)
                 print(row, flush=True)
