@@ -36,7 +36,13 @@ class Plan:
         judging = {"trial": self.trial} if self.trial else {"supernet": self.supernet}
         trainings = {"teacher": self.teacher, **judging, "finalist": self.finalist}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
-        return f"{epochs} (the most accurate {LONGER} times as many), {self.trials} trials, {self.finalists} finalists"
+        counts = f"{self.trials} trials, {self.finalists} finalists"
+        hint = (
+            "; in less than half an epoch little is learnt: more time or a smaller --resolution gives better networks"
+        )
+        return (
+            f"{epochs} (the most accurate {LONGER} times as many), {counts}{hint if self.finalist.epochs < 0.5 else ''}"
+        )
 
 
 @dataclass(frozen=True)

@@ -40,3 +40,8 @@ def test_a_plan_is_shortened_to_its_budget(plan: Plan, budget: float) -> None:
 
 def test_a_plan_that_fits_is_left_as_it_is() -> None:
     assert shorten(PLAN, 10_000, COSTS) == PLAN
+
+
+def test_a_plan_says_when_little_can_be_learnt() -> None:
+    assert "--resolution" in shorten(PLAN, 100.0, COSTS).describe()
+    assert "--resolution" not in PLAN.describe()
