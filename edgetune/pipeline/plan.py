@@ -37,12 +37,9 @@ class Plan:
         trainings = {"teacher": self.teacher, **judging, "finalist": self.finalist}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
         counts = f"{self.trials} trials, {self.finalists} finalists"
-        hint = (
-            "; in less than half an epoch little is learnt: more time or a smaller --resolution gives better networks"
-        )
-        return (
-            f"{epochs} (the most accurate {LONGER} times as many), {counts}{hint if self.finalist.epochs < 0.5 else ''}"
-        )
+        hint = "; little is learnt in less than half an epoch: give more time, or a smaller --resolution"
+        short = self.finalist.epochs < 0.5
+        return f"{epochs} (the most accurate {LONGER} times as many), {counts}{hint if short else ''}"
 
 
 @dataclass(frozen=True)
