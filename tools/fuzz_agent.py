@@ -32,8 +32,7 @@ from edgetune.errors import MeasurementError
 CHECK = """
 import os, sys
 from pathlib import Path
-sys.stdout = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)  # what onnxruntime prints is not an answer
+answers, sys.stdout = os.fdopen(os.dup(1), "w"), sys.stderr  # what onnxruntime prints is not an answer
 from edgetune.agent.model_check import check_onnx
 from edgetune.agent.runtimes import OnnxRuntime
 from edgetune.errors import EdgetuneError
@@ -42,11 +41,11 @@ for line in sys.stdin:
     try:
         check_onnx(path)
         OnnxRuntime.load(path, 1)()
-        print("runs", flush=True)
+        print("runs", file=answers, flush=True)
     except EdgetuneError:
-        print("refused", flush=True)
+        print("refused", file=answers, flush=True)
     except Exception as error:
-        print(type(error).__name__, flush=True)
+        print(type(error).__name__, file=answers, flush=True)
 """
 MEMORY = 4 * 2**30
 
