@@ -2,7 +2,10 @@
 
     python -m tools.bench.learning importance --seeds 20
     python -m tools.bench.learning adaptive --seeds 20
+    python -m tools.bench.learning adaptive --seeds 5 --run runs/fashion-mnist-rpi4-1
     python -m tools.bench.learning warm --table nasbench201.csv.gz --seeds 20
+    python -m tools.bench.learning encoder --table nasbench201.csv.gz --seeds 10
+    python -m tools.bench.learning reptile --seeds 10
 
 The synthetic space has 20 choices of 5 options, of which 6 matter: error and cost are sums of tables with weights that
 fall by a quarter from one to the next (in the opposite order for the cost), and of one interaction; which option is
@@ -20,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import moocore
 import numpy as np
@@ -35,6 +39,9 @@ from edgetune.search.trial import Trial
 from edgetune.search.warm_start import Past, WarmStart
 from edgetune.space.parameters import Choice, Sample, Space
 from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
+
+if TYPE_CHECKING:
+    from tools.bench.learning_mobile import Mobile
 
 PARAMETERS, MATTER, OPTIONS = 20, 6, 5
 LETTERS = tuple("abcde")
@@ -143,25 +150,31 @@ def bench_importance(seeds: range, strategy: str) -> None:
         )
 
 
-def bench_adaptive(seeds: range, strategy: str) -> None:
-    """Regret after 200 trials with and without adapting, the same strategy."""
+def bench_adaptive(seeds: range, strategy: str, folder: Path | None) -> None:
+    """Regret after 200 trials with and without adapting; on the mobile space where a run's folder is given."""
+    mobile: Mobile | None = None
+    if folder:
+        from tools.bench.learning_mobile import Mobile
+
+        mobile = Mobile(folder, strategy)
     rows, lost, changes, spent = [], 0, [], 0.0
     for seed in seeds:
-        synthetic = Synthetic(seed)
-        task = synthetic.task
+        bed = mobile or Synthetic(seed)
+        task = bed.task
         fixed = run(task, make_strategy(strategy, task.problem, seed=seed), 200)
         adaptive = AdaptiveSpace(make_strategy(strategy, task.problem, seed=seed))
         began = time.process_time()
         adapted = run(task, adaptive, 200)
         spent += time.process_time() - began
         rows.append([task.regret(fixed[:100]), task.regret(adapted[:100]), task.regret(fixed), task.regret(adapted)])
-        loses = synthetic.loses(narrowed(task.problem.space, adaptive.allowed))
+        loses = bed.loses(narrowed(task.problem.space, adaptive.allowed))
         lost += loses
         changes.append(len(adaptive.changes))
         print(f"seed {seed}: fixed {rows[-1][2]:.2f}, adaptive {rows[-1][3]:.2f}, lost an optimum: {loses}", flush=True)
     table = np.array(rows)
     means, errors = table.mean(axis=0), table.std(axis=0) / np.sqrt(len(seeds))
-    print(f"{strategy} on 20 choices of which 6 matter, {len(seeds)} seeds: regret in percent, mean ± standard error")
+    space = "the mobile space" if mobile else "20 choices of which 6 matter"
+    print(f"{strategy} on {space}, {len(seeds)} seeds: regret in percent, mean ± standard error")
     for trials, (a, b) in ((100, (0, 1)), (200, (2, 3))):
         print(
             f"{trials} trials: fixed {means[a]:.2f} ± {errors[a]:.2f}, adaptive {means[b]:.2f} ± {errors[b]:.2f}, "
@@ -231,20 +244,29 @@ def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["importance", "adaptive", "warm"])
+    parser.add_argument("what", choices=["importance", "adaptive", "warm", "encoder", "reptile"])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--strategy", default="nsga2")
     parser.add_argument("--table", type=Path, help="nasbench201.csv.gz")
+    parser.add_argument("--run", type=Path, help="a finished run's folder, for the mobile space")
     parser.add_argument("--past", type=int, default=500, help="trials of the earlier study")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     if arguments.what == "importance":
         bench_importance(seeds, arguments.strategy)
     elif arguments.what == "adaptive":
-        bench_adaptive(seeds, arguments.strategy)
+        bench_adaptive(seeds, arguments.strategy, arguments.run)
+    elif arguments.what == "reptile":
+        from tools.bench.learning_reptile import bench_reptile
+
+        bench_reptile(seeds)
     elif arguments.table is None:
-        parser.error("warm needs --table")
+        parser.error(f"{arguments.what} needs --table")
+    elif arguments.what == "encoder":
+        from tools.bench.learning_encoder import bench_encoder
+
+        bench_encoder(seeds, arguments.table)
     else:
         bench_warm(seeds, arguments.strategy, arguments.table, arguments.past)
 
