@@ -25,7 +25,7 @@ from edgetune.files import atomic_write
 
 SIDE = 128
 """Of the matrices: three of them fill a core's own cache, as a small network's activations do."""
-SECONDS = 0.02
+SECONDS = 0.01
 FEWEST_RUNS = 5
 SURVEY, APART = 4, 1.0
 """How often the yardstick is clocked before the first model, and seconds between."""
