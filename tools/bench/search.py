@@ -8,8 +8,9 @@
 Regret is 1 - hypervolume / hypervolume of the true front, in percent. On NAS-Bench-201 the objectives are CIFAR-10
 error and Pixel 3 latency, the reference point is (40 % error, 99th percentile of latency), both axes divided by it.
 The test functions are judged from a point that early samples reach, as 1,000 evaluations stay far from the front of 30
-variables. No method sees a table; each is asked for one sample at a time unless `--batch` says otherwise. BoTorch is in
-the extra `bench`.
+variables. No method sees a table; each is asked for one sample at a time unless `--batch` says otherwise.
+`guided-graph` is told what the network's graph says of it. BoTorch is in the extra `bench`; it alone is told the
+reference point.
 """
 
 from __future__ import annotations
@@ -20,25 +21,28 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import moocore
 import numpy as np
 
+from edgetune.latency.reference.nasbench201 import CONVS, executed_edges
 from edgetune.search.bayesian import ACQUISITIONS
 from edgetune.search.catalogue import STRATEGIES, make_strategy
 from edgetune.search.encoding import Encoding
 from edgetune.search.objective import Objective
-from edgetune.search.optimizer import Optimizer
+from edgetune.search.optimizer import CheapFunction, Optimizer, cheap
 from edgetune.search.problem import Problem
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.describe import space_of, uniform
 from edgetune.space.parameters import Sample
-from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
+from tools.bench.nasbench201 import EDGES, OPERATORS, Cell, read_figures, reference_and_best
 
 BUDGETS = (25, 50, 100, 200, 500, 1000)
+WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # through a cell of NAS-Bench-201, as its edges are numbered
 
 Evaluate = Callable[[dict[str, Any]], tuple[float, ...]]
 
@@ -53,6 +57,7 @@ class Task:
     reference: np.ndarray
     best: float
     constraint: Callable[[dict[str, Any]], float] | None = None  # at most 0 where a sample is feasible
+    free: Callable[[dict[str, Any]], dict[str, float]] | None = None  # what a network's graph says of it
 
     def regret(self, points: np.ndarray) -> float:
         ones = np.ones(len(self.reference))
@@ -68,7 +73,17 @@ def nasbench201(table: Path, latency: str) -> Task:
         evaluate=lambda sample: figures[tuple(sample[edge] for edge in EDGES)],
         reference=reference,
         best=best,
+        free=lambda sample: graph_figures(tuple(sample[edge] for edge in EDGES)),
     )
+
+
+@cache
+def graph_figures(cell: Cell) -> dict[str, float]:
+    """Multiply-accumulates (in those of a 1×1 convolution), the longest chain of convolutions, and ways through."""
+    ways = [way for way in WAYS if all(cell[edge] != "none" for edge in way)]
+    chains = [sum(cell[edge] in CONVS for edge in way) for way in ways]
+    macs = sum(CONVS.get(cell[edge], 0) ** 2 for edge in executed_edges(cell))
+    return {"macs": 1.0 + macs, "depth": 1.0 + max(chains, default=-1), "ways": float(len(ways))}
 
 
 def function(name: str, reference: list[float]) -> Task:
@@ -110,12 +125,17 @@ def constrained() -> Task:
     )
 
 
-def ours(strategy: str, **settings: Any) -> Callable[[Task, int, int, int], np.ndarray]:
+def ours(strategy: str, *, graph: bool = False, **settings: Any) -> Callable[[Task, int, int, int], np.ndarray]:
+    """A strategy of the project; `graph`: it is told what a network's graph says of it."""
+
     def run(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
         names = [f"f{i}" for i in range(len(task.reference))]
         objectives: dict[str, Any] = dict.fromkeys(names, "minimize")
         if task.constraint:
             objectives["g"] = Objective("g", limit=0.0, optimize=False)
+        if graph and task.free:
+            first = {label: options[0] for label, options in task.space.items()}
+            objectives |= {name: figure(task.free, name) for name in task.free(first)}
         optimizer = Optimizer(task.space, objectives, strategy=strategy, seed=seed, **settings)
         points: list[tuple[float, ...]] = []
         while len(points) < trials and (samples := optimizer.ask(batch)):
@@ -127,6 +147,11 @@ def ours(strategy: str, **settings: Any) -> Callable[[Task, int, int, int], np.n
         return np.array(points[:trials])
 
     return run
+
+
+def figure(free: Callable[[dict[str, Any]], dict[str, float]], name: str) -> CheapFunction:
+    """One of the figures of a network's graph, to learn from."""
+    return cheap(lambda sample: free(sample)[name], None)
 
 
 def judged(task: Task, figure: tuple[float, ...], broken: float) -> tuple[float, ...]:
@@ -229,6 +254,7 @@ def botorch_qlognehvi(task: Task, trials: int, seed: int, batch: int) -> np.ndar
 
 METHODS: dict[str, Callable[[Task, int, int, int], np.ndarray]] = {
     **{name: ours(name) for name in STRATEGIES},
+    "guided-graph": ours("guided", graph=True),
     "pymoo-nsga2": pymoo_nsga2,
     **{f"optuna-{name}": optuna_sampler(name) for name in ("nsga2", "tpe", "gp")},
     "botorch-qlognehvi": botorch_qlognehvi,
