@@ -1,12 +1,16 @@
 """How fast the artefacts of networks run on this machine, and what making them costs.
 
-    python -m tools.bench.export [BUNDLE …] [--threads 1,2] [--runs 60] [--tune 10min] [--parts]
+    python -m tools.bench.export [BUNDLE …] [--threads 1,2] [--runs 60] [--tune 30min] [--small]
+                                 [--folder FOLDER] [--prepare] [--parts]
 
 MobileNetV2 and MobileNetV3-Large at 224 px, and the network of each bundle (built anew with random weights: only the
-speed is looked at). Clocks onnxruntime float32 and INT8, TVM by rule and tuned, torch and, where its converter's
-environment stands, LiteRT, in turns, so that a busy spell hits all, and prints medians. The figures are of this host,
-never of a board. `--tune` gives the tuner that much time for each network first; without it "tuned" is what the
-database holds already. `--parts` lists instead what each step takes from a bundle's network to checked artefacts.
+speed is looked at), as it is and with ReLU for every activation and no squeeze-excite. Clocks onnxruntime float32 and
+INT8 (with the first and last layer as is faster), TVM by rule and tuned, torch and, where its converter's environment
+stands, LiteRT, in turns, so that a busy spell hits all, and prints medians. The figures are of this host, never of a
+board. `--tune` gives the tuner that much time for all networks together first; without it "tuned" is what the database
+holds already. `--small` leaves out the two large ones. `--folder` keeps what was made, and with `--prepare` nothing is
+clocked yet, so that the clocking alone can be run on a quiet machine. `--parts` lists instead what each step takes from
+a bundle's network to checked artefacts.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from edgetune.device.profile import load_profile
 from edgetune.export.agreement import compare_logits, torch_logits_of
 from edgetune.export.board import run_onnx, run_tflite, run_tvm
 from edgetune.export.bundle import read_bundle
-from edgetune.export.host import logits_of
+from edgetune.export.host import compare_speed, logits_of
 from edgetune.export.int8 import quantize_best, quantize_onnx
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.onnx_file import export_onnx
@@ -51,7 +55,7 @@ class Subject:
     def __init__(self, name: str, module: torch.nn.Module, channels: int, resolution: int, folder: Path) -> None:
         self.name, self.module, self.channels, self.resolution = name, as_if_trained(module), channels, resolution
         self.folder = folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         rng = np.random.default_rng(0)
         self.pixels = rng.integers(0, 256, (8, channels, resolution, resolution)).astype(np.float32)
 
@@ -59,16 +63,30 @@ class Subject:
     def onnx(self) -> Path:
         return self.folder / "model.onnx"
 
+    @property
+    def done(self) -> Path:
+        """Stands once everything is made."""
+        return self.folder / "done"
+
     def export(self) -> None:
         export_onnx(self.module, self.onnx, channels=self.channels, resolution=self.resolution, metadata={})
 
     def make(self) -> None:
-        quantize_onnx(self.onnx, self.folder / "int8.onnx", calibration=self.pixels)
+        self.quantise()
         compile_tvm(self.onnx, self.folder / "rule.so", tvm_target=host_target(), database=NO_DATABASE)
         print(f"{self.name}: {compile_tvm(self.onnx, self.folder / 'tuned.so', tvm_target=host_target())}", flush=True)
         if LiteRT.here().ready:
             path = self.folder / "model.tflite"
             export_tflite(self.module, path, channels=self.channels, resolution=self.resolution, litert=LiteRT.here())
+        self.done.touch()
+
+    def quantise(self) -> None:
+        """As for a bundle, the faster of two."""
+        both = [self.folder / "int8.onnx", self.folder / "float_ends.onnx"]
+        for path, float_ends in zip(both, (False, True), strict=True):
+            quantize_onnx(self.onnx, path, calibration=self.pixels, float_ends=float_ends)
+        if compare_speed(both[0], both[1], self.pixels[:1], runs=40).speedup > 1:
+            both[1].replace(both[0])
 
     def contenders(self, threads: int) -> dict[str, Run]:
         torch.set_num_threads(threads)
@@ -103,6 +121,9 @@ def main() -> None:
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--tune")
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--parts", action="store_true")
     options = parser.parse_args()
     os.environ["TVM_BIND_THREADS"] = "0"  # TVM's threads stay on the cores that the process was given
@@ -111,32 +132,54 @@ def main() -> None:
             for bundle in options.bundles:
                 print_parts(finalist(bundle, Path(scratch)))
             return
+        folder = options.folder or Path(scratch)
+        folder.mkdir(exist_ok=True)
+        large = [("MobileNetV2", mobilenet_v2), ("MobileNetV3-Large", mobilenet_v3_large)]
         subjects = [
-            Subject("MobileNetV2", mobilenet_v2(), 3, 224, Path(scratch)),
-            Subject("MobileNetV3-Large", mobilenet_v3_large(), 3, 224, Path(scratch)),
-            *(finalist(bundle, Path(scratch)) for bundle in options.bundles),
+            *(Subject(name, make(), 3, 224, folder) for name, make in large if not options.small),
+            *(finalist(bundle, folder) for bundle in options.bundles),
+            *(finalist(bundle, folder, relu=True) for bundle in options.bundles),
         ]
-        for subject in subjects:
+        new = [subject for subject in subjects if not subject.done.exists()]
+        for subject in new:
             subject.export()
-            if options.tune:
-                report = tune_model(subject.onnx, "host", budget_seconds=units.seconds(options.tune, where="--tune"))
-                print(f"{subject.name}: its kernels are {report.gain:.2f} times as fast as by rule", flush=True)
+        if options.tune:
+            tune(new, units.seconds(options.tune, where="--tune"))
+        for subject in new:
             subject.make()
+        if options.prepare:
+            return
         for threads in map(int, options.threads.split(",")):
             print_speeds(subjects, threads, options.runs)
 
 
-def finalist(bundle: Path, folder: Path) -> Subject:
+def tune(subjects: list[Subject], seconds: float) -> None:
+    """Tunes all networks in so many seconds, the smallest first: what one leaves over goes to those that follow."""
+    end = time.monotonic() + seconds
+    waiting = sorted(subjects, key=lambda subject: subject.pixels.size)
+    for i, subject in enumerate(waiting):
+        share = max(0.0, end - time.monotonic()) / (len(waiting) - i)
+        report = tune_model(subject.onnx, "host", budget_seconds=share)
+        print(f"{subject.name}: its kernels are {report.gain:.2f} times as fast as by rule", flush=True)
+
+
+def finalist(bundle: Path, folder: Path, *, relu: bool = False) -> Subject:
+    """The network of a bundle; `relu`: in a form that quantises well."""
     card = read_bundle(bundle).card
     space, shape = space_for(card.preprocessing.resolution), card.preprocessing
+    values = dict(card.provenance["sample"])
+    if relu:
+        values |= {label: "relu" for label in values if label.endswith(".activation")}
+        values |= {label: False for label in values if label.endswith(".squeeze_excite")}
     architecture = space.architecture(
-        Sample(card.provenance["sample"]),  # not checked: the space may have changed since
+        Sample(values),  # not checked: the space may have changed since
         channels=shape.channels,
         resolution=shape.resolution,
         classes=len(card.labels),
     )
     torch.manual_seed(0)
-    return Subject(card.name, build_network(architecture), shape.channels, shape.resolution, folder)
+    name = f"{card.name}, ReLU" if relu else card.name
+    return Subject(name, build_network(architecture), shape.channels, shape.resolution, folder)
 
 
 def print_speeds(subjects: list[Subject], threads: int, runs: int) -> None:
