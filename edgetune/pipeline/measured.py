@@ -12,7 +12,7 @@ from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import find_agents
-from edgetune.errors import DataError
+from edgetune.errors import AgentError, DataError
 from edgetune.latency import measurements
 from edgetune.latency.calibrate import calibrate
 from edgetune.latency.graph import Precision
@@ -20,6 +20,9 @@ from edgetune.latency.prediction import Prediction
 from edgetune.latency.setting import Setting
 from edgetune.report.summary import Finalist
 from edgetune.reporter import Say
+
+RUNTIME = "onnxruntime"
+"""What agents clock ONNX files in."""
 
 
 def check_agents(agents: str | None) -> None:
@@ -36,7 +39,7 @@ def check_agents(agents: str | None) -> None:
 
 
 def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, say: Say) -> list[Finalist]:
-    """The finalists, each with what the boards measured beside what was predicted.
+    """The finalists, each with what the boards measured beside what was predicted; without it where none answers.
 
     Parameters
     ----------
@@ -45,15 +48,14 @@ def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, 
     folder
         The run's; `measured.csv` and, where there are enough of them, a profile calibrated on them go there.
 
-    Raises
-    ------
-    AgentError
-        An agent that is not known, or none that can be reached.
     """
-    boards = find_agents(agents)
     paths = {finalist.name: folder / _onnx(finalist) for finalist in finalists}
     predicted = finalists[0].latency
-    results = measure_on(boards, list(paths.values()), Request(threads=predicted.threads))
+    try:
+        results = measure_on(find_agents(agents), list(paths.values()), Request(threads=predicted.threads))
+    except AgentError as error:
+        say(f"warning: the finalists were not measured: {error}")
+        return list(finalists)
     for note in results.notes:
         say(f"warning: {note}")
     found = {name: next(iter(results.measurements[p].values())) for name, p in paths.items() if results.measurements[p]}
@@ -79,6 +81,18 @@ def compare(predicted: Prediction, found: Measurement) -> list[str]:
     where = "within" if low <= found.latency_ms <= high else "MISSED: outside"
     words.append(f"{where} the predicted {predicted.latency_ms:.3g} ms ({low:.3g} to {high:.3g} ms)")
     return words
+
+
+def missed(finalists: Sequence[Finalist]) -> list[str]:
+    """A sentence for each finalist whose measurement lies outside the interval that was predicted for it."""
+    return [
+        f"{finalist.name}: measured {found.latency_ms:.3g} ms, outside the predicted {low:.3g} to {high:.3g} ms"
+        for finalist in finalists
+        for low, high in [finalist.latency.interval_ms]
+        for found in finalist.latencies[1:]
+        if found.kind == "measured" and found.runtime == finalist.latency.runtime
+        if not low <= found.latency_ms <= high
+    ]
 
 
 def _onnx(finalist: Finalist) -> str:

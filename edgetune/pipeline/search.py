@@ -10,8 +10,8 @@ from edgetune.data.pictures import Dataset
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
 from edgetune.errors import ConfigError, StudyError
 from edgetune.export.formats import usual_formats
-from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import learning
+from edgetune.pipeline.board_looks import predictor_of
 from edgetune.pipeline.judging import check_engine
 from edgetune.pipeline.measured import check_agents
 from edgetune.pipeline.run_folder import RunFolder
@@ -55,7 +55,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     """
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
-    predictor = Predictor.load(config.device)
+    predictor = predictor_of(config.device, config.agent)
     check_agents(config.agent)
     check_engine(config)
     if config.teacher and config.init_teacher:
@@ -96,7 +96,7 @@ def resume(path: Path, reporter: Reporter) -> SearchRun:
     dataset = _load(config, reporter)
     if dataset.content_hash != study.settings["data"]:
         raise StudyError("the data set has changed since the run began", where=path, mend="start a new run")
-    return SearchRun(folder, study, Task(config, dataset, Predictor.load(config.device)), reporter)
+    return SearchRun(folder, study, Task(config, dataset, predictor_of(config.device, config.agent)), reporter)
 
 
 def _load(config: SearchConfig, reporter: Reporter) -> Dataset:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_checkpoint import load_teacher
 from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.distill.train_teacher import trained_teacher
-from edgetune.errors import StudyError
+from edgetune.errors import InfeasibleError, StudyError
 from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
@@ -35,13 +35,13 @@ from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import cache_folder
 from edgetune.nets.network import build_network
 from edgetune.nets.weights import load_weights, save_weights
-from edgetune.pipeline import learning
+from edgetune.pipeline import board_looks, learning
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, early_stop_of, engine_of
-from edgetune.pipeline.measured import measure_finalists
+from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
@@ -60,7 +60,8 @@ class SearchRun:
     """One search under way."""
 
     def __init__(self, folder: RunFolder, study: Study, task: Task, reporter: Reporter) -> None:
-        self.folder, self.study, self.task, self.reporter = folder, study, task, Noted(reporter, study)
+        self.folder, self.study, self.reporter = folder, study, Noted(reporter, study)
+        self.as_profiled, self.task = task, board_looks.learnt_from(study, task)
         self.config, self.dataset = task.config, task.dataset
         self.device = best_device()
 
@@ -167,18 +168,38 @@ class SearchRun:
         sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)
         self.reporter.progress("search", len(self.study), plan.trials)
         with engine_of(self.config, self.study, self.folder, judge) or nullcontext() as engine:
-            return search_with_nni(
-                self.study,
-                learning.strategy_of(self.study, self.task, self.reporter.say),
-                engine or judge.evaluate,
-                build=judge.build,
-                trials=plan.trials,
-                seed=self.config.seed,
-                batch=engine.workers if engine else 1,
-                early_stop=early_stop_of(self.config),
-                on_trial=on_trial,
-                stop=sensitivity.stop,
-            )
+
+            def search(trials: int) -> list[Trial]:
+                return search_with_nni(
+                    self.study,
+                    learning.strategy_of(self.study, self.task, self.reporter.say),
+                    engine or judge.evaluate,
+                    build=judge.build,
+                    trials=trials,
+                    seed=self.config.seed,
+                    batch=batch,
+                    early_stop=early_stop_of(self.config),
+                    on_trial=on_trial,
+                    stop=sensitivity.stop,
+                )
+
+            batch = engine.workers if engine else 1
+            if self.config.agent:
+                self.look_at_boards(self.config.agent, board_looks.moments(plan.trials, batch), search)
+            return search(plan.trials)
+
+    def look_at_boards(self, agents: str, moments: Sequence[int], search: Callable[[int], object]) -> None:
+        """Searches up to each moment, has the boards clock a few trials then, and goes on with what they taught."""
+        board_looks.predict_again(self.study, self.task)  # a run may have been stopped before it was done
+        for moment in moments[len(board_looks.looks_of(self.study)) :]:
+            with suppress(InfeasibleError):  # so far
+                search(moment)
+            trials = self.study.trials()
+            if len(trials) < moment:
+                return
+            board_looks.look(self.study, self.task, agents, trials, moment, self.reporter.say)
+            self.task = board_looks.learnt_from(self.study, self.as_profiled)
+            board_looks.predict_again(self.study, self.task)
 
     def distil(
         self,
@@ -323,6 +344,7 @@ class SearchRun:
         """The summary, `front.json` and the report."""
         front, notes = final_front(finalists, self.config.limits)
         test_top1 = self.teacher_card(teacher).test_top1
+        notes += [*missed(finalists), *board_looks.notes_of(self.study)]
         summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes, insight)
         write_summary(summary, self.folder)
         return summary

@@ -142,6 +142,18 @@ class Study:
             self._connection.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._durable_at = now if durable else self._durable_at
 
+    def revise(self, trial: Trial) -> None:
+        """Writes what is now known of a trial that is there: its values and its state.
+
+        Raises
+        ------
+        StorageError
+            No room, no permission.
+        """
+        row = (trial.state, None if trial.values is None else json.dumps(dict(trial.values)), trial.number)
+        with _storage_errors(self.path):
+            self._connection.execute('UPDATE trials SET state = ?, "values" = ? WHERE number = ?', row)
+
     def trials(self) -> list[Trial]:
         """All trials, by number."""
         with _storage_errors(self.path):
