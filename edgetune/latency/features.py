@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgetune.device.profile import Profile
-from edgetune.latency.graph import BYTES, Graph, Kernel
+from edgetune.latency.graph import BYTES, Graph, Kernel, Precision
 from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.setting import Setting
 
@@ -71,13 +71,22 @@ class Machine:
 def machine_of(profile: Profile, setting: Setting) -> Machine:
     cluster = profile.cluster
     cache = 1024 * max(cluster.l2_kb, profile.l3_kb)
+    precision = executed_precision(profile, setting)
+    full = profile.peak_gmacs(setting.precision, setting.threads, setting.cpu_mhz) * 1e6
     return Machine(
-        macs_per_ms=profile.peak_gmacs(setting.precision, setting.threads, setting.cpu_mhz) * 1e6,
+        macs_per_ms=full * BYTES[setting.precision] / BYTES[precision],
         bytes_per_ms=profile.memory.stream_gb_per_s * 1e6,
         near_bytes=cache / min(setting.threads, cluster.cores),
         call_ms=CALL_CYCLES / (setting.cpu_mhz * 1000),
-        element_bytes=BYTES[setting.precision],
+        element_bytes=BYTES[precision],
     )
+
+
+def executed_precision(profile: Profile, setting: Setting) -> Precision:
+    """What a network is computed in: ncnn takes half precision for fp32 networks where the core has its arithmetic
+    (`Option::use_fp16_arithmetic`, on by default), at twice the elements a vector."""
+    halves = setting.runtime == "ncnn" and "+fullfp16" in profile.target.features
+    return "fp16" if halves and setting.precision == "fp32" else setting.precision
 
 
 def kernel_features(kernel: Kernel, machine: Machine) -> list[tuple[str, float]]:

@@ -1,7 +1,8 @@
 """Few measurements of a new setting, and what is known of other settings.
 
 Each known setting proposes a prior: its own factors, with room for another board's speed (all factors shift together),
-balance (overheads, arithmetic and memory shift apart) and details (each factor by itself), and its residual. The new
+balance (overheads, arithmetic and memory shift apart) and details (each factor by itself), and its residual. So does
+the distribution over the settings of the same runtime: what its boards have in common, and how they differ. The new
 setting is fitted under each proposal; the fits are weighted by their evidence, so a board resembles those that explain
 its few measurements.
 """
@@ -16,6 +17,7 @@ import numpy as np
 from edgetune.latency.cost_model import Array, CostModel, Prior, Residual, fit_cost_model, log_evidence
 from edgetune.latency.ensemble import Ensemble, Member
 from edgetune.latency.features import FEATURES
+from edgetune.latency.population import SHEET_MEAN, SHEET_SPREAD
 from edgetune.latency.setting import Setting
 
 SPEED, BALANCE, DETAIL = 0.4, 0.3, 0.25
@@ -55,7 +57,7 @@ def transfer(
 ) -> Ensemble:
     """The ensemble for `setting` from measurements of shape (networks, features) and (networks,).
 
-    `everything` is the distribution over all settings: one more proposal, for boards that resemble none.
+    `everything` is the distribution over all settings: the last proposal, for boards that resemble none.
     """
     precision = np.linalg.inv(deviation()).astype(np.float64)
     fits: list[tuple[float, CostModel, str]] = []
@@ -67,12 +69,29 @@ def transfer(
         kinship = SAME * ((source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision))
         score = log_evidence(fit, features, plain, prior) + kinship
         fits.append((score, CostModel(fit.log_factors, fit.covariance, residual), source.label))
+    same = [source.model for source in known if source.setting.runtime == setting.runtime]
+    if len(same) >= SOME:
+        common = distribution(same, everything)
+        fit = fit_cost_model(features, latency_ms, common)
+        score = log_evidence(fit, features, latency_ms, common) + 2 * SAME
+        fits.append((score, fit, f"boards with {setting.runtime}"))
     fit = fit_cost_model(features, latency_ms, everything)
     fits.append((log_evidence(fit, features, latency_ms, everything), fit, "all boards"))
     fits = sorted(fits, key=lambda fit: -fit[0])[:MOST]
     weights = np.exp([score - fits[0][0] for score, _, _ in fits])
     weights /= weights.sum()
     return Ensemble(tuple(Member(m, float(w), origin) for (_, m, origin), w in zip(fits, weights, strict=True)))
+
+
+def distribution(models: Sequence[CostModel], everything: Prior) -> Prior:
+    """The Gaussian over the log-factors of `models`, shrunk towards that over all settings: one step of what
+    :func:`edgetune.latency.population.learn_population` repeats."""
+    factors = np.array([model.log_factors for model in models])
+    mean = (factors.sum(axis=0) + SHEET_MEAN * everything.mean) / (len(models) + SHEET_MEAN)
+    away = factors - mean
+    spread = away.T @ away + np.sum([model.covariance for model in models], axis=0)
+    wider = SHEET_SPREAD * np.linalg.inv(everything.precision)
+    return Prior.of(mean, (spread + wider) / (len(models) + SHEET_SPREAD))
 
 
 def kindred(setting: Setting, known: Sequence[Known]) -> Sequence[Known]:

@@ -27,6 +27,7 @@ from edgetune.latency.fit import Data, as_known, conformal_quantile, cross_predi
 from edgetune.latency.known import FEWEST, MOST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population
+from edgetune.latency.setting import version_key
 from edgetune.latency.transfer import Known, deviation, transfer
 from tools.bench.host_latency import host
 from tools.bench.peers import Additive, boosted, one_hot_ridge
@@ -74,21 +75,22 @@ def networks(boards: Boards, _: int) -> None:
 def floor(boards: Boards, _: int) -> None:
     """What the Pi 4's tables differ by between neighbouring versions of a runtime, a common factor removed.
 
-    Noise of two measurements and whatever the versions changed: a spread s between them means that each is known to
-    s/√2, and the mean absolute error of a model that knows the truth is √(2/π) of that.
+    Noise of two measurements and whatever the versions (and clocks, where they differ) changed: a spread s between
+    them means that each is known to s/√2, and the mean absolute error of a model that knows the truth is √(2/π) of
+    that.
     """
     print("Raspberry Pi 4, networks in two versions of a runtime: spread of the ratio, so MAPE of a perfect model")
     groups = [d for d in boards["rpi4"] if 20 <= len(d.names) <= 100]
     for a in groups:
         for b in groups:
             x, y = a.setting, b.setting
-            if x.version < y.version and (x.runtime, x.precision, x.cpu_mhz) == (y.runtime, y.precision, y.cpu_mhz):
+            if version_key(x.version) < version_key(y.version) and (x.runtime, x.precision) == (y.runtime, y.precision):
                 other = dict(zip(b.names, b.latency, strict=True))
                 pairs = [(t, other[n]) for n, t in zip(a.names, a.latency, strict=True) if n in other]
                 ratios = np.array([np.log(first / second) for first, second in pairs])
                 spread = 100 * float(np.std(ratios, ddof=1))
                 perfect = spread / np.sqrt(np.pi)
-                print(f"{x.label} and {y.version} ({len(pairs)}): {spread:.1f} %, {perfect:.1f} %", flush=True)
+                print(f"{x.label} and {y.label} ({len(pairs)}): {spread:.1f} %, {perfect:.1f} %", flush=True)
 
 
 def joint(boards: Boards, draws: int) -> None:
