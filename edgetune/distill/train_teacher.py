@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgetune.data.pictures import Dataset
+from edgetune.distill.evaluate import logits_of, top1
 from edgetune.distill.linear_probe import fit_classifier
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.precision import mixed_precision
@@ -47,10 +49,8 @@ def trained_teacher(
     if not folder.exists():
         teacher = new_teacher(dataset, initial, seed=seed, device=device)
         checkpoint = folder.with_name(f"{folder.name}.pt")  # a data set's name may have dots
-        if initial:
-            recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
-            fit_classifier(teacher, dataset.train, progress=progress)
-        fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
+        fit = fine_tune if initial else fit_teacher
+        fit(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
         save_checkpoint(folder, teacher.module.cpu(), teacher.header)
         checkpoint.unlink(missing_ok=True)
     return load_checkpoint(folder).to(device)
@@ -108,3 +108,30 @@ def fit_teacher(
         checkpoint=checkpoint,
         progress=progress,
     )
+
+
+def fine_tune(
+    teacher: TorchTeacher,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    seed: int,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Fits a new classifier to features that were learnt elsewhere, then trains all weights with a low learning rate.
+
+    A short fine-tuning can lose more than it gains: it is undone where the classifier alone did better on the
+    validation split.
+    """
+    fit_classifier(teacher, dataset.train, progress=progress)
+    untuned, reached = copy.deepcopy(teacher.module.state_dict()), _validated(teacher, dataset)
+    recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
+    fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
+    if _validated(teacher, dataset) < reached:
+        teacher.module.load_state_dict(untuned)
+
+
+def _validated(teacher: TorchTeacher, dataset: Dataset) -> float:
+    device = next(teacher.module.parameters()).device
+    return top1(logits_of(teacher.logits, dataset.validation, device=device, fast=True), dataset.validation.labels)

@@ -20,8 +20,9 @@ from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
 BATCHES = 3
-EXPORT_SECONDS = 25.0
-"""One finalist exported, quantised, compiled and checked on two cores. Not clocked: that would cost as much."""
+EXPORT_SECONDS, EXPORT_LOOKS = 25.0, 6
+"""One finalist exported, quantised, compiled and checked on two cores, and how often that looks at the validation and
+test pictures. Not clocked: that would cost as much."""
 
 
 def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.device) -> Costs:
@@ -45,7 +46,8 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
     glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
-    settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution)) * glance
+    settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution))
+    checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
     judging = min(len(dataset.train), enough(CALIBRATED_ON, dataset.resolution))
     judging += min(len(dataset.validation), JUDGED_ON)
     return Costs(
@@ -56,7 +58,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         finalist_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.finalist),
         teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
         trial=judging * glance,
-        export=EXPORT_SECONDS + settling,
+        export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
     )
 

@@ -112,6 +112,19 @@ def test_fine_tuning_starts_from_the_features_of_other_classes(
     assert accuracy(tuned.module, two.test) > 0.9
 
 
+def test_fine_tuning_that_loses_is_undone(
+    dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path, cpu: torch.device
+) -> None:
+    teacher, _ = trained(dataset)
+    (folder,) = (tmp_path / "teachers").iterdir()
+    two = make_dataset(classes=2, name="two")
+    tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=1_000.0, batch_size=32))
+    assert told[-1][0] == "teacher"
+    for name, tensor in tuned.module.state_dict().items():
+        assert name.startswith("classifier.") or torch.equal(tensor, teacher.module.state_dict()[name])
+    assert accuracy(tuned.module, two.test) > 0.9
+
+
 def test_fine_tuning_from_nothing_is_refused(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="not a teacher's header"):
         trained(dataset, initial=tmp_path / "absent")
