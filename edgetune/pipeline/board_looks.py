@@ -16,12 +16,13 @@ from pathlib import Path
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import find_agents
+from edgetune.device.profile import Profile
 from edgetune.errors import AgentError
 from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.to_onnx import to_onnx
 from edgetune.pipeline.board_profiling import REQUEST
-from edgetune.pipeline.measured import RUNTIME, compare
+from edgetune.pipeline.measured import RUNTIME, compare, teaches
 from edgetune.pipeline.recalibration import most_telling, recalibrated
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Say
@@ -135,18 +136,13 @@ def _clock(task: Task, agents: str, chosen: Sequence[Trial]) -> tuple[list[Seen]
             notes.append(f"{len(paths) - len(found)} trials were not clocked, the search went on: {error.what}")
     predictions = task.predictor.predict_many([task.graph(paths[path].sample) for path in found])
     pairs = zip(found.items(), predictions, strict=True)
-    triple = task.predictor.profile.target.triple
-    return [_seen(paths[path], one, predicted, triple) for (path, one), predicted in pairs], notes
+    profile = task.predictor.profile
+    return [_seen(paths[path], one, predicted, profile) for (path, one), predicted in pairs], notes
 
 
-def _seen(trial: Trial, found: Measurement, predicted: Prediction, triple: str) -> Seen:
-    """Only what was clocked undisturbed, on a real board of the profile's architecture, teaches the predictor."""
-    words = compare(predicted, found)
-    alike = triple.startswith(found.board.machine)
-    if not alike:
-        words.append(f"learnt nothing from a {found.board.machine}, {predicted.device} is another board")
-    learnt = alike and found.kind == "measured" and found.steady
-    return Seen(trial.number, found.latency_ms, found.job.runtime_version, learnt, "; ".join(words))
+def _seen(trial: Trial, found: Measurement, predicted: Prediction, profile: Profile) -> Seen:
+    words = "; ".join(compare(predicted, found, profile))
+    return Seen(trial.number, found.latency_ms, found.job.runtime_version, teaches(found, profile), words)
 
 
 def predictor_of(device: str, agents: str | None) -> Predictor:

@@ -12,6 +12,7 @@ from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import find_agents
+from edgetune.device.profile import Profile
 from edgetune.errors import AgentError, DataError
 from edgetune.latency import measurements
 from edgetune.latency.calibrate import calibrate
@@ -38,16 +39,20 @@ def check_agents(agents: str | None) -> None:
             client.board()
 
 
-def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, say: Say) -> list[Finalist]:
+def measure_finalists(
+    finalists: Sequence[Finalist], agents: str, profile: Profile, folder: Path, say: Say
+) -> list[Finalist]:
     """The finalists, each with what the boards measured beside what was predicted; without it where none answers.
 
     Parameters
     ----------
     agents
         Names, separated by commas.
+    profile
+        Of the board that the predictions speak of.
     folder
-        The run's; `measured.csv` and, where there are enough of them, a profile calibrated on them go there.
-
+        The run's; what a predictor may learn from goes there as `measured.csv`, and, where that is enough, a profile
+        calibrated on it.
     """
     paths = {finalist.name: folder / _onnx(finalist) for finalist in finalists}
     predicted = finalists[0].latency
@@ -61,19 +66,31 @@ def measure_finalists(finalists: Sequence[Finalist], agents: str, folder: Path, 
     found = {name: next(iter(results.measurements[p].values())) for name, p in paths.items() if results.measurements[p]}
     for finalist in finalists:
         if finalist.name in found:
-            for line in compare(finalist.latency, found[finalist.name]):
+            for line in compare(finalist.latency, found[finalist.name], profile):
                 say(f"{finalist.name}: {line}")
         else:
             say(f"warning: {finalist.name} was not measured: {results.failures[paths[finalist.name]]}")
-    _recalibrate(predicted, {paths[name]: one for name, one in found.items()}, folder, say)
-    return [_with(finalist, found.get(finalist.name)) for finalist in finalists]
+    _recalibrate(predicted, {paths[name]: one for name, one in found.items()}, profile, folder, say)
+    return [_with(finalist, found.get(finalist.name), profile) for finalist in finalists]
 
 
-def compare(predicted: Prediction, found: Measurement) -> list[str]:
+def is_of_board(found: Measurement, profile: Profile) -> bool:
+    """Whether it was clocked on a profile's architecture, the one thing that can be told from afar."""
+    return profile.target.triple.startswith(found.board.machine)
+
+
+def teaches(found: Measurement, profile: Profile) -> bool:
+    """Whether a predictor may learn from it: undisturbed, on a real board of the profile's architecture."""
+    return is_of_board(found, profile) and found.kind == "measured" and found.steady
+
+
+def compare(predicted: Prediction, found: Measurement, profile: Profile) -> list[str]:
     """What a person should know of a prediction and a measurement of the same network."""
     words = [f"measured {found}"]
     if found.kind == "emulated":
         return [*words, "an emulated time says nothing about the prediction"]
+    if not is_of_board(found, profile):
+        return [*words, f"learnt nothing from a {found.board.machine}, {profile.name} is another board"]
     if predicted.runtime != found.job.runtime:
         words.append(f"predicted {predicted.latency_ms:.3g} ms for {predicted.runtime}, another runtime")
         return words
@@ -90,7 +107,8 @@ def missed(finalists: Sequence[Finalist]) -> list[str]:
         for finalist in finalists
         for low, high in [finalist.latency.interval_ms]
         for found in finalist.latencies[1:]
-        if found.kind == "measured" and found.runtime == finalist.latency.runtime
+        if found.kind == "measured"
+        and (found.runtime, found.device) == (finalist.latency.runtime, finalist.latency.device)
         if not low <= found.latency_ms <= high
     ]
 
@@ -102,39 +120,44 @@ def _onnx(finalist: Finalist) -> str:
     return path
 
 
-def _with(finalist: Finalist, found: Measurement | None) -> Finalist:
+def _with(finalist: Finalist, found: Measurement | None, profile: Profile) -> Finalist:
     if found is None:
         return finalist
-    predicted, job = finalist.latency, found.job
+    predicted, job, alike = finalist.latency, found.job, is_of_board(found, profile)
     measured = Prediction(
         network=predicted.network,
         latency_ms=found.latency_ms,
         interval_ms=job.timing.median_interval_ms,
         kind=found.kind,
-        device=predicted.device,
+        device=predicted.device if alike else found.board.model,
         runtime=job.runtime,
         runtime_version=job.runtime_version,
         precision=job.precision,
         threads=job.threads,
-        cpu_mhz=found.cpu_mhz or predicted.cpu_mhz,
+        cpu_mhz=found.cpu_mhz or (predicted.cpu_mhz if alike else 0),
         warnings=tuple(f"measured while {mark}" for mark in found.marks),
     )
     return replace(finalist, latencies=(*finalist.latencies, measured))
 
 
-def _recalibrate(predicted: Prediction, found: dict[Path, Measurement], folder: Path, say: Say) -> None:
-    """Keeps the measurements as a table, and fits the board's model to them where they are of the board."""
+def _recalibrate(
+    predicted: Prediction, found: dict[Path, Measurement], profile: Profile, folder: Path, say: Say
+) -> None:
+    """Keeps what a predictor may learn from as a table, and fits the board's model to it."""
     table = folder / "measured.csv"
     rows = []
     for path, one in found.items():
-        job = one.job
-        precision = cast(Precision, job.precision)
-        setting = Setting(job.runtime, job.runtime_version, precision, job.threads, predicted.cpu_mhz)
-        rows.append(measurements.Measurement(str(path), setting, one.latency_ms))
-    measurements.write_measurements(table, rows)
-    if any(one.kind != "measured" for one in found.values()):
-        say("emulated timings calibrate nothing")
+        if teaches(one, profile):
+            job = one.job
+            precision = cast(Precision, job.precision)
+            setting = Setting(job.runtime, job.runtime_version, precision, job.threads, predicted.cpu_mhz)
+            rows.append(measurements.Measurement(str(path), setting, one.latency_ms))
+    if len(rows) < len(found):
+        others = len(found) - len(rows)
+        say(f"{others} of {len(found)} measurements calibrate nothing: disturbed, emulated or of another board")
+    if not rows:
         return
+    measurements.write_measurements(table, rows)
     try:
         calibrate(predicted.device, table, out=folder / "device")
     except DataError as error:

@@ -89,7 +89,9 @@ class SearchRun:
         finalists = [self.finalist(trial, teacher) for trial in picked]
         if self.config.agent:
             with self.stage("measuring"):
-                finalists = measure_finalists(finalists, self.config.agent, self.folder.path, self.reporter.say)
+                finalists = measure_finalists(
+                    finalists, self.config.agent, self.task.predictor.profile, self.folder.path, self.reporter.say
+                )
         with self.stage("report"):
             summary = self.write(teacher, trials, finalists, self.insight(trials, picked, judge))
         learning.finish(self.folder.path, self.task, self.reporter.say)

@@ -58,7 +58,8 @@ class Conditions:
         calibrated, rpi4, tflite 2.7.1, fp32, 4 threads, 1800 MHz
         """
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
-        how = f"{self.runtime} {self.runtime_version}, {self.precision}, {threads}, {self.cpu_mhz} MHz"
+        clock = f"{self.cpu_mhz} MHz" if self.cpu_mhz else "clock unknown"
+        how = f"{self.runtime} {self.runtime_version}, {self.precision}, {threads}, {clock}"
         return f"{self.kind}, {self.device}, {how}"
 
 
