@@ -29,6 +29,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int) -> Pictures:
+        """At most so many, without their names."""
+        return Pictures(self.images[:count], self.labels[:count])
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

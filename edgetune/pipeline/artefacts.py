@@ -134,7 +134,7 @@ def _int8(shop: Workshop) -> Made:
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
     known = shop.quantised.get("int8")
     if known is None:
-        judges = first_of(shop.task.dataset.validation, INT8_JUDGED_ON)
+        judges = shop.task.dataset.validation.first(INT8_JUDGED_ON)
         known = shop.quantised["int8"] = quantize_best(
             source,
             path,
@@ -177,7 +177,7 @@ def _tflite_int8(shop: Workshop) -> Made:
     quantize_tflite(source, path, calibration=calibration, litert=shop.litert())
     known = shop.quantised.get("tflite-int8")
     if known is None:
-        judges = first_of(shop.task.dataset.validation, INT8_JUDGED_ON)
+        judges = shop.task.dataset.validation.first(INT8_JUDGED_ON)
         speed = host.compare_speed(source, path, calibration[:1])
         known = shop.quantised["tflite-int8"] = Quantised(
             "minmax", False, top1_of(path, judges), top1_of(source, judges), speed.speedup, str(speed)
@@ -202,7 +202,7 @@ def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Q
         )
     if quantised.speedup <= 1:
         return cards.Omission(format=format, reason=quantised.spoken + _hard_swishes(shop))
-    test = first_of(shop.task.dataset.test, INT8_TESTED_ON)
+    test = shop.task.dataset.test.first(INT8_TESTED_ON)
     check = shop.expected.check_here(path)
     return cards.Artefact(
         format=format, file=path.name, test_top1=top1_of(path, test), checks=(check,), note=quantised.spoken
@@ -222,10 +222,6 @@ MAKERS: Mapping[str, Callable[[Workshop], Made]] = {
     "tflite": _tflite,
     "tflite-int8": _tflite_int8,
 }
-
-
-def first_of(pictures: Pictures, count: int) -> Pictures:
-    return Pictures(pictures.images[:count], pictures.labels[:count])
 
 
 def pixels_of(pictures: Pictures, count: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgetune.data.pictures import Pictures
 from edgetune.distill.evaluate import accuracy, enough, logits_of
 from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
 from edgetune.distill.loop import Recipe
@@ -34,7 +33,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         The user's teacher, which need not be trained.
     """
     began, dataset = time.perf_counter(), task.dataset
-    few = _first(dataset.train, BATCHES * plan.finalist.batch_size)
+    few = dataset.train.first(BATCHES * plan.finalist.batch_size)
     task, times = replace(task, dataset=replace(dataset, train=few)), len(dataset.train) / len(few)
     logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
     teacher, teacher_epoch, looks = given, 0.0, 2  # of the teacher at each picture and its mirror image
@@ -61,10 +60,6 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
     )
-
-
-def _first(pictures: Pictures, count: int) -> Pictures:
-    return Pictures(pictures.images[:count], pictures.labels[:count])
 
 
 def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:

@@ -13,7 +13,7 @@ import torch
 
 from edgetune.config import SearchConfig
 from edgetune.data.load import load_dataset
-from edgetune.data.pictures import Dataset, Pictures
+from edgetune.data.pictures import Dataset
 from edgetune.distill.evaluate import accuracy, recalibrate
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
@@ -152,8 +152,7 @@ class Task:
     def judge(self, network: Network) -> float:
         """Validation top-1 of a network, once its BatchNorm is recalibrated."""
         recalibrate(network, self.dataset.train.images[:CALIBRATED_ON])
-        validation = self.dataset.validation
-        return accuracy(network, Pictures(validation.images[:JUDGED_ON], validation.labels[:JUDGED_ON]), fast=True)
+        return accuracy(network, self.dataset.validation.first(JUDGED_ON), fast=True)
 
     def distil(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from edgetune.data.load import load_dataset
-from edgetune.data.pictures import Dataset, Pictures
+from edgetune.data.pictures import Dataset
 from edgetune.distill.evaluate import logits_of, top1
 from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import best_device
@@ -44,7 +44,7 @@ class Log:
 def load(options: argparse.Namespace) -> Dataset:
     """The set with its training split cut short."""
     whole = load_dataset(options.data, cache=cache_folder() / "data")
-    few = Pictures(whole.train.images[: options.pictures], whole.train.labels[: options.pictures])
+    few = whole.train.first(options.pictures)
     return replace(whole, train=few, content_hash=f"{whole.content_hash} first {options.pictures}")
 
 
@@ -60,7 +60,7 @@ def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.n
         )
     cache, key = cache_folder(), dataset.content_hash
     outputs = teacher_outputs(teacher, dataset.train, key=key, flip=True, cache=cache, device=device)
-    few = Pictures(dataset.test.images[:1000], dataset.test.labels[:1000])
+    few = dataset.test.first(1000)
     print(
         f"teacher: {teacher.name}, {100 * top1(logits_of(teacher.logits, few, device=device), few.labels):.1f} % "
         "of the first 1,000 test pictures",
