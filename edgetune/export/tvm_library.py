@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from edgetune.export.tvm_tile import Registers
 from edgetune.files import atomic_write
 
 Target = Mapping[str, Any]
+NAMED_ALIKE = ("avx", "bmi2", "f16c", "fma", "gfni", "vaes", "vpclmulqdq")
+"""How the features that loops are compiled to begin, but for underscores the same in LLVM and in Linux."""
 
 
 def compile_tvm(source: Path, target: Path, *, tvm_target: Target, database: Path | None = None) -> str:
@@ -98,9 +100,25 @@ def registers_of(tvm_target: Target) -> Registers:
 
 
 def host_target() -> dict[str, Any]:
-    """The target for this machine's own processor."""
+    """The target for this machine's own processor, without what a virtual machine's host hides of it."""
     tvm = _tvm()
-    return {"kind": "llvm", "mtriple": host_triple(), "mcpu": tvm.target.codegen.llvm_get_system_cpu()}
+    target = {"kind": "llvm", "mtriple": host_triple(), "mcpu": tvm.target.codegen.llvm_get_system_cpu()}
+    features = map(str, tvm.target.codegen.llvm_get_cpu_features(tvm.target.Target(target)))
+    hidden = hidden_features(features, Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return target | ({"mattr": [f"-{feature}" for feature in hidden]} if hidden else {})
+
+
+def hidden_features(features: Iterable[str], cpuinfo: str) -> list[str]:
+    """Those of LLVM's features of an x86 processor that Linux does not find on it; using one ends a process.
+
+    >>> hidden_features(["avx2", "avx512f", "avx512vnni", "fast-bextr"], "flags\\t\\t: sse avx avx2 avx512_vnni")
+    ['avx512f']
+    """
+    flags = next((line.partition(":")[2].split() for line in cpuinfo.splitlines() if line.startswith("flags")), None)
+    if flags is None:
+        return []
+    present = {flag.replace("_", "") for flag in flags}
+    return sorted(name for name in features if name.startswith(NAMED_ALIKE) and name not in present)
 
 
 def tvm_logits_of(library: Path, pictures: np.ndarray) -> np.ndarray:

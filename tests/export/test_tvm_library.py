@@ -65,3 +65,12 @@ def test_boards_are_compiled_for_from_their_profiles(cpu: str, dense_onnx: Path,
     header = (tmp_path / "model.so").read_bytes()[:20]
     assert header[:4] == b"\x7fELF"
     assert int.from_bytes(header[18:20], "little") == ELF_MACHINES[profile.target.triple]
+
+
+def test_the_host_target_has_nothing_that_the_system_does_not_find_on_the_processor() -> None:
+    """A virtual machine of a processor with AVX-512 may lack it; the processor's name does not tell."""
+    import tvm
+
+    target, flags = tvm.target.Target(host_target()), Path("/proc/cpuinfo").read_text().split()
+    for feature in ("avx512f", "avx2", "fma"):
+        assert not tvm.target.codegen.llvm_cpu_has_features(feature, target) or feature in flags
