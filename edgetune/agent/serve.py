@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import platform
 import ssl
 import sys
@@ -83,17 +84,28 @@ class PromptProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Calls `on_start` with the port once connections are taken."""
+    """Calls `on_start` with the port once connections are taken; keeps why there are none, which uvicorn only logs."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[int], object]) -> None:
         super().__init__(config)
         self.on_start = on_start
+        self.problem: OSError | None = None
 
     async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
+        log = logging.getLogger("uvicorn.error")
+        log.addFilter(self._is_other)
+        try:
+            await super().startup(sockets)
+        finally:
+            log.removeFilter(self._is_other)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
             await asyncio.to_thread(self.on_start, port)  # which may wait for the network
+
+    def _is_other(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, OSError):
+            self.problem = record.msg
+        return not isinstance(record.msg, OSError)
 
 
 def make_server(
@@ -141,8 +153,10 @@ def serve(folder: Path, place: Place, settings: Settings, *, on_start: Callable[
     try:
         server.run()
     except SystemExit as error:
+        why = str(server.problem and server.problem.strerror).rpartition(": ")[2]
         raise AgentError(
-            f"cannot listen at {place.host}:{place.port}", mend="take another --port or --host; is an agent running?"
+            f"cannot listen at {place.host}:{place.port}: {why}",
+            mend="take another --port or --host; is an agent running?",
         ) from error
 
 

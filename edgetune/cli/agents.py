@@ -41,6 +41,9 @@ def list_known(json: Json = False) -> None:
     if json:
         print_json(rows)
         return
+    if not rows:
+        print("no agent is known; edgetune agents add NAME https://ADDRESS:8765 makes one known")
+        return
     print_table("", ["agent", "address", "board", "runtimes", "jobs", "°C", "health"], [_cells(row) for row in rows])
 
 
@@ -82,6 +85,8 @@ def add(
         typer.confirm(f"{url} shows the fingerprint\n  {shown}\nDid the agent print the same?", abort=True)
     else:
         shown = plain_fingerprint(fingerprint)
+    if token is None and not sys.stdin.isatty():
+        raise AgentError("needs the token that the agent printed", where=url, mend="--token TOKEN")
     token = token or typer.prompt("Token", hide_input=True)
     agent = Agent(name, host, port, token.strip(), shown)
     with Client(agent, patience=5) as client:
@@ -107,5 +112,7 @@ def find(json: Json = False) -> None:
     found = listen()
     if json:
         print_json(found)
+    elif not found:
+        print("no agent answered; was it started with --announce, and not on its own loopback alone?")
     else:
         print_table("", ["agent", "address"], [[name, address] for name, address in sorted(found.items())])

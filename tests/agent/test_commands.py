@@ -61,6 +61,8 @@ def test_the_whole_way(world: dict[str, str], told: dict[str, str], model: Path)
     edgetune(world, "agents", "add", "pi", told["address"], "--token", fresh, "--fingerprint", told["fingerprint"])
     edgetune(world, "agents", "rm", "pi")
     assert json.loads(edgetune(world, "agents", "--json")) == []
+    assert "agents add" in edgetune(world, "agents")
+    assert "in use" in edgetune(world, "agent", "--port", told["address"].rpartition(":")[2], code=2)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +77,12 @@ def test_the_whole_way(world: dict[str, str], told: dict[str, str], model: Path)
         (["agents", "add", "pi", "http://pi"], "not safe"),
         (["agents", "rm", "nobody"], "no agent"),
         (["agent", "--max-model", "5"], "no unit"),
-        (["agent", "--host", "192.0.2.1", "--port", "0"], "cannot listen"),
+        (["agent", "--host", "192.0.2.1", "--port", "0"], "cannot assign requested address"),
+        (["agents", "add", "pi", "https://pi", "--fingerprint", "0" * 64], "--token TOKEN"),
     ],
 )
 def test_bad_input_is_one_line(world: dict[str, str], arguments: list[str], words: str) -> None:
-    error = edgetune(world, *arguments, code=2).splitlines()[-1]
+    (error,) = edgetune(world, *arguments, code=2).splitlines()
     assert error.startswith("error: ")
     assert words in error
 
