@@ -15,6 +15,7 @@ from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
 from edgetune.distill.loop import Recipe
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import fit_teacher, new_teacher
+from edgetune.pipeline.meta_features import LOOKED_AT
 from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
@@ -36,7 +37,9 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     few = dataset.train.first(BATCHES * plan.finalist.batch_size)
     task, times = replace(task, dataset=replace(dataset, train=few)), len(dataset.train) / len(few)
     logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
-    teacher, teacher_epoch, looks = given, 0.0, 2  # of the teacher at each picture and its mirror image
+    teacher, teacher_epoch = given, 0.0
+    # Of the teacher at each training picture and its mirror image, and once at some of the validation split.
+    looks = 2 + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
     if teacher is None:
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
         teacher = new_teacher(dataset, initial, seed=0, device=device)

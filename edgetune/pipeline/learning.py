@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from edgetune.data.pictures import Pictures
 from edgetune.errors import StorageError
 from edgetune.insight.explain import Judge, insight_of
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import note_event
 from edgetune.latency.roofline import roofline
 from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
-from edgetune.pipeline.meta_features import meta_features
+from edgetune.pipeline.meta_features import LOOKED_AT, TEACHER, meta_features
 from edgetune.pipeline.task import Task
 from edgetune.report.explanation import Event, Insight
 from edgetune.reporter import Say
@@ -28,8 +29,8 @@ PAST = "past"
 """The study's note with the earlier studies it listens to: their library may change, a resumed search may not."""
 
 
-def earlier_studies(task: Task) -> list[Entry]:
-    """What `warm_start` names: nothing, one run, or the related studies of the library.
+def named_study(task: Task) -> list[Entry] | None:
+    """The run that `warm_start` names, or nothing; None where the library is to be asked.
 
     Raises
     ------
@@ -37,17 +38,34 @@ def earlier_studies(task: Task) -> list[Entry]:
         The named run is none.
     """
     named = task.config.learning.warm_start
-    if named == "off":
-        return []
-    if named != "auto":
-        return [entry_of(Path(named))]
-    return related(task.problem, library_folder(task.config.learning.library), meta_features(task.dataset))
+    return None if named == "auto" else [] if named == "off" else [entry_of(Path(named))]
 
 
-def begin(study: Study, task: Task, entries: list[Entry], say: Say) -> None:
-    """Writes down, once, what the search is about and what it starts from."""
+def begin(study: Study, task: Task, entries: list[Entry] | None, say: Say) -> None:
+    """Writes down, once, what the search is about and what it starts from, if that is decided."""
     note_objectives(study, task.problem)
     study.set_note(DATA, meta_features(task.dataset))
+    if entries is not None:
+        _listen_to(study, entries, say)
+
+
+def know_teacher(study: Study, task: Task, top1_of: Callable[[Pictures], float], say: Say) -> None:
+    """Adds, once, what the teacher reaches to what tells data sets apart; then the library's most alike are known.
+
+    Parameters
+    ----------
+    top1_of
+        The teacher's top-1 on some pictures; those asked for are of the validation split.
+    """
+    data = study.note(DATA) or meta_features(task.dataset)
+    if TEACHER not in data:
+        data = {**data, TEACHER: top1_of(task.dataset.validation.first(LOOKED_AT))}
+        study.set_note(DATA, data)
+    if study.note(PAST) is None and task.config.learning.warm_start == "auto":
+        _listen_to(study, related(task.problem, library_folder(task.config.learning.library), data), say)
+
+
+def _listen_to(study: Study, entries: list[Entry], say: Say) -> None:
     study.set_note(PAST, [asdict(entry) for entry in entries])
     if entries:
         say(f"warm start from {', '.join(entry.source for entry in entries)}")

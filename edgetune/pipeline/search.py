@@ -69,7 +69,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     config = config.model_copy(update={"formats": config.formats or ",".join(usual_formats())})
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits
-    earlier = learning.earlier_studies(task)
+    earlier = learning.named_study(task)
     settings = {
         "config": config.model_dump(),
         "data": dataset.content_hash,

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgetune import units
+from edgetune.data.pictures import Pictures
 from edgetune.distill.evaluate import accuracy, logits_of, top1
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.precision import best_device
@@ -76,6 +77,7 @@ class SearchRun:
         plan = self.plan()
         with self.stage("teacher"):
             teacher = self.teacher(plan)
+            learning.know_teacher(self.study, self.task, partial(self.top1_of, teacher), self.reporter.say)
         with self.stage("teacher outputs"):
             outputs = self.teacher_outputs(teacher)
         with self.stage("supernet"):
@@ -332,10 +334,12 @@ class SearchRun:
         """With its top-1 on the test split, which is computed once."""
         known = self.study.note("teacher's test top-1")
         if known is None:
-            test = self.dataset.test
-            known = top1(logits_of(teacher.logits, test, device=self.device), test.labels)
+            known = self.top1_of(teacher, self.dataset.test)
             self.study.set_note("teacher's test top-1", known)
         return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
+
+    def top1_of(self, teacher: Teacher, pictures: Pictures) -> float:
+        return top1(logits_of(teacher.logits, pictures, device=self.device), pictures.labels)
 
     def insight(self, trials: list[Trial], chosen: list[Trial], judge: Judge) -> Insight:
         """Why the finalists are what they are; some choices are changed and judged, where that takes no training."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgetune.config import Learning, SearchConfig
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
-from edgetune.pipeline.learning import PAST
-from edgetune.pipeline.library import FOLDER
+from edgetune.pipeline.learning import PAST, begin, know_teacher, named_study
+from edgetune.pipeline.library import DATA, FOLDER, Entry, entry_of
+from edgetune.pipeline.meta_features import TEACHER, meta_features
 from edgetune.pipeline.task import Task, load_data
 from edgetune.search.study import Study
 from edgetune.search.warm_start import FEWEST
@@ -97,3 +100,54 @@ def test_nothing_is_learnt_from_unless_asked_for(finished_run: Path) -> None:
 
 def test_tests_keep_no_studies_in_the_users_library() -> None:
     assert os.environ[FOLDER]
+
+
+def test_a_finished_run_tells_what_its_teacher_reached(finished_run: Path) -> None:
+    """As it is on the validation split; the report's figure is that of the test split."""
+    data = entry_of(finished_run).data
+    summary = json.loads((finished_run / "summary.json").read_text())
+    assert abs(data[TEACHER] - summary["teacher"]["test_top1"]) < 0.05 and data[TEACHER] > 0.9
+    assert data.keys() > {"classes", "nearest_mean", "spectrum"}
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    learning = {"warm_start": "auto", "library": str(tmp_path / "library")}
+    config = SearchConfig.model_validate({"data": "digits", "learning": learning})
+    return Task(config, load_data(config), Predictor.load(config.device))
+
+
+def kept(task: Task, library: Path, name: str, **teacher: float) -> None:
+    """An entry of the same data set in the library."""
+    rng = np.random.default_rng(0)
+    samples = [dict(task.search_space.draw(rng).values) for _ in range(12)]
+    data = meta_features(task.dataset) | teacher
+    entry = Entry(name, "mobile", "rpi4", {"top1": "maximize"}, samples, [{"top1": 0.5}] * 12, data)
+    library.mkdir(exist_ok=True)
+    (library / f"{name}.json").write_text(json.dumps(asdict(entry)))
+
+
+def test_of_data_sets_otherwise_alike_the_one_as_hard_for_a_teacher_comes_first(task: Task, tmp_path: Path) -> None:
+    """A study that an older version kept, without a teacher's figure, is compared by what it has."""
+    for name, teacher in (("easy", 0.99), ("alike", 0.62), ("hard", 0.3), ("harder", 0.1)):
+        kept(task, tmp_path / "library", name, teacher=teacher)
+    kept(task, tmp_path / "library", "old")
+    said: list[str] = []
+    with Study.create(tmp_path / "study.db", {}) as study:
+        begin(study, task, named_study(task), said.append)
+        assert study.note(PAST) is None and TEACHER not in study.note(DATA) and not said
+        know_teacher(study, task, lambda pictures: 0.6, said.append)
+        assert [given["source"] for given in study.note(PAST)] == ["old", "alike", "hard"]
+        assert study.note(DATA)[TEACHER] == 0.6
+        shutil.rmtree(tmp_path / "library")
+        know_teacher(study, task, lambda pictures: pytest.fail("asked twice"), said.append)  # resumed
+        assert len(study.note(PAST)) == 3
+    assert said == ["warm start from old, alike, hard"]
+
+
+def test_the_teacher_is_asked_about_the_validation_split(task: Task, tmp_path: Path) -> None:
+    asked = []
+    with Study.create(tmp_path / "study.db", {}) as study:
+        know_teacher(study, task, lambda pictures: asked.append(pictures) or 0.5, lambda text: None)
+        assert study.note(DATA).keys() == meta_features(task.dataset).keys() | {TEACHER}
+    np.testing.assert_array_equal(asked[0].images, task.dataset.validation.images[:2_000])
