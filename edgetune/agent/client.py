@@ -18,6 +18,7 @@ from edgetune.agent.wire import BoardBody, JobBody, JobStatus
 from edgetune.errors import AgentError, ConfigError, MeasurementError, ModelFileError
 
 WAIT = 20  # seconds that one question stays open
+STARTS = 3  # of one job, before it counts as what ends the agent
 
 
 class Client:
@@ -65,10 +66,15 @@ class Client:
         sent = [(model, digest), *([(request.pictures, sha256_of(request.pictures))] if request.pictures else [])]
         self.send_all(sent)
         job = f"/v1/jobs/{secrets.token_hex(16)}"
-        status = self._status(self.link.ask("PUT", job, body))
+        status, starts = self._status(self.link.ask("PUT", job, body)), 1
         while status.state in ("queued", "running"):
             answer = self.link.ask("GET", f"{job}?wait={WAIT}")
             if answer.status == 404:  # the agent was started anew meanwhile
+                if starts == STARTS:
+                    what = f"the agent was started anew {starts} times before it was measured"
+                    mend = "measure a smaller model: this one may take all of the board's memory"
+                    raise MeasurementError(what, code="agent_ended", where=model, mend=mend)
+                starts += 1
                 self.send_all(sent)
                 answer = self.link.ask("PUT", job, body)
             status = self._status(answer)

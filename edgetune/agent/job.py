@@ -43,8 +43,7 @@ def main() -> None:
     except EdgetuneError as error:
         answer = {"error": {"code": _code(error), "message": error.what, "mend": error.mend}}
     except Exception as error:  # whatever a runtime throws costs this job alone
-        code = "out_of_memory" if any(word in repr(error) for word in OUT_OF_MEMORY) else "model_failed"
-        answer = {"error": {"code": code, "message": f"{type(error).__name__}: {error}"[:1000], "mend": None}}
+        answer = {"error": _problem(f"{type(error).__name__}: {str(error).strip()}"[:1000])}
     json.dump(answer, answers)
     answers.flush()
     os._exit(0)  # runtimes' threads may hang in their destructors
@@ -109,6 +108,13 @@ def _peak_memory() -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _problem(words: str) -> dict[str, str | None]:
+    if not any(word in words for word in OUT_OF_MEMORY):
+        return {"code": "model_failed", "message": words, "mend": None}
+    message = f"it asked for more memory than it may use: {words}"
+    return {"code": "out_of_memory", "message": message, "mend": "start the agent with a larger --max-memory"}
 
 
 def _code(error: EdgetuneError) -> str:

@@ -15,7 +15,7 @@ WHY = {
     408: "the body came too slowly",
     409: "the id belongs to another job",
     413: "too large",
-    422: "not valid; the message says what",
+    422: "not valid, or not the content that its SHA-256 names; the message says what",
     429: "too many wrong tokens from this address",
     503: "too much to do; try again later",
     507: "no room on the board",
@@ -60,7 +60,6 @@ def openapi() -> dict[str, Any]:
                     408,
                     413,
                     422,
-                    503,
                     507,
                     body={"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
                 ),
@@ -77,7 +76,6 @@ def openapi() -> dict[str, Any]:
                     409,
                     413,
                     422,
-                    503,
                     body={"application/json": {"schema": _ref("JobBody")}},
                 ),
                 "get": _operation("A job's state, and its measurement.", 200, "JobStatus", 404, 422, parameters=[WAIT]),
@@ -101,8 +99,10 @@ def _operation(
 ) -> dict[str, Any]:
     schema = {"type": "object"} if kind is None else _ref(kind)
     answers = {str(status): {"description": summary, "content": {"application/json": {"schema": schema}}}}
-    for code in sorted({401, 429, *errors}):
-        content = {"application/json": {"schema": _ref("ErrorBody")}}
+    for code in sorted({401, 429, 503, *errors}):
+        content: dict[str, Any] = {"application/json": {"schema": _ref("ErrorBody")}}
+        if code == 503:  # where too many ask at once, uvicorn answers in their place
+            content["text/plain"] = {"schema": {"type": "string"}}
         answers[str(code)] = {"description": WHY[code], "content": content}
     operation: dict[str, Any] = {"summary": summary, "responses": answers}
     if body is not None:

@@ -171,12 +171,12 @@ def run_agent(
         See :func:`serve`.
     """
     token = Token(folder)
-    fresh = None if token.exists() else token.renew()
     print_of = Certificate(folder).ensure(place.python)
     threading.Thread(target=yardstick_of(folder).survey, args=(place.python,), daemon=True).start()
     with contextlib.ExitStack() as stack:
 
         def tell(port: int) -> None:
+            fresh = None if token.exists() else token.renew()  # not before it can be told
             if announce:
                 stack.enter_context(announced(place.host, port))
             address = platform.node() if place.host in EVERYWHERE else place.host

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from edgetune.agent.board import BoardInfo, BoardState
 from edgetune.agent.measure import Limits, Request, sha256_of
@@ -19,6 +19,15 @@ State = Literal["queued", "running", "done", "failed"]
 STATES: tuple[State, ...] = get_args(State)
 
 
+def _whole(value: object) -> object:
+    """JSON knows one kind of number, so that 2.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Size = Annotated[int, Field(ge=1, le=8192), BeforeValidator(_whole)]
+
+
 class Body(BaseModel):
     """Plain values; unknown keys, infinities and numbers in quotes are refused."""
 
@@ -28,7 +37,7 @@ class Body(BaseModel):
 class ProtocolBody(Body):
     """See :class:`edgetune.agent.timing.Protocol`."""
 
-    min_runs: int = Field(default=30, ge=1, le=100_000)
+    min_runs: Whole = Field(default=30, ge=1, le=100_000)
     min_seconds: float = Field(default=1.0, ge=0, le=120)
     max_seconds: float = Field(default=20.0, gt=0, le=120)
     warmup_seconds: float = Field(default=5.0, ge=0, le=60)
@@ -41,11 +50,11 @@ class JobBody(Body):
 
     model: Digest
     runtime: RuntimeName = "onnxruntime"
-    threads: int = Field(default=1, ge=1, le=64)
+    threads: Whole = Field(default=1, ge=1, le=64)
     protocol: ProtocolBody = ProtocolBody()
-    attempts: int = Field(default=3, ge=1, le=10)
+    attempts: Whole = Field(default=3, ge=1, le=10)
     cooldown_seconds: float = Field(default=60.0, ge=0, le=600)
-    input_shape: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(min_length=1, max_length=5)] | None = None
+    input_shape: Annotated[list[Size], Field(min_length=1, max_length=5)] | None = None
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     pictures: Digest | None = None
 

@@ -94,3 +94,10 @@ def test_the_agent_is_light(world: dict[str, str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "nni", "tvm", "numpy", "onnx", "onnxruntime"} & set(done.stdout.split())
+
+
+def test_a_token_is_made_when_it_can_be_told(world: dict[str, str], tmp_path: Path) -> None:
+    """Not by a first start that cannot listen: the next one would keep it for itself."""
+    apart = world | {"EDGETUNE_AGENT": str(tmp_path)}
+    edgetune(apart, "agent", "--host", "192.0.2.1", "--port", "0", code=2)
+    assert not (tmp_path / "token.sha256").exists()

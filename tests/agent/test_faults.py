@@ -25,7 +25,7 @@ from edgetune.agent.audit import Audit
 from edgetune.agent.cache import ModelCache
 from edgetune.agent.client import Client
 from edgetune.agent.jobs import KEPT, JobQueue
-from edgetune.agent.link import LinkLost
+from edgetune.agent.link import Answer, LinkLost
 from edgetune.agent.measure import Limits, Request, sha256_of
 from edgetune.agent.registry import Agent, parse_url
 from edgetune.agent.wire import Refusal
@@ -339,3 +339,20 @@ def test_a_wide_network_is_measured_slower_than_a_narrow_one(here: Running, tmp_
             onnx.save(convolution(width, layers=4, pixels=48), path)
             latencies.append(client.measure(path, QUICK_REQUEST).latency_ms)
     assert latencies[1] > 2 * latencies[0]
+
+
+def test_a_model_that_ends_the_agent_each_time_is_given_up(here: Running, model: Path, monkeypatch) -> None:
+    """As one does that takes all of the board's memory: an agent that was started anew has never heard of the job."""
+    client, asked = here.client(), []
+    digest, queued = sha256_of(model), {"id": 32 * "0", "state": "queued"}
+
+    def ask(method: str, path: str, body: bytes | None = None, **options: object) -> Answer:
+        asked.append(method)
+        if "/models/" in path:
+            return Answer(200, {"sha256": digest, "bytes": 1})
+        return Answer(404, {}) if method == "GET" else Answer(202, queued)
+
+    monkeypatch.setattr(client.link, "ask", ask)
+    with pytest.raises(MeasurementError, match="anew 3 times") as error:
+        client.measure(model, QUICK_REQUEST)
+    assert error.value.code == "agent_ended" and asked.count("PUT") == 3
