@@ -194,6 +194,7 @@ class Learning(Section):
 
     adapt: bool = False
     explore: float = Field(default=0.1, ge=0.02, le=1)
+    freeze_below: float = Field(default=0.2, ge=0, le=1)
     warm_start: str = "off"
     library: str | None = None
     warn_failed: float = Field(default=0.5, ge=0, le=1)

@@ -89,7 +89,7 @@ def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
             note_event(study, event)
             say(f"{event.action} {event.what} ({event.reason})")
 
-        strategy = AdaptiveSpace(strategy, explore=learning.explore, on_change=tell)
+        strategy = AdaptiveSpace(strategy, explore=learning.explore, freeze_below=learning.freeze_below, on_change=tell)
     return strategy
 
 

@@ -22,8 +22,8 @@ from edgetune.space.parameters import Choice, Parameter, Sample, Value
 
 FIRST, EVERY = 40, 20  # trials before the first change, and between looks at the trials
 EXPLORE = 0.1  # share of the proposals that ignore the changes
-USELESS = 0.2  # a parameter is useless below this part of an average share in the variation of every objective
-PATIENCE = 2  # looks in a row,
+FREEZE_BELOW = 0.2  # of an average share in the variation of every objective, at
+PATIENCE = 2  # looks in a row, a parameter is frozen,
 THAWED = 2.0  # and comes back above so many times that
 TRIED = 4  # trials of an option before it can be dropped
 OPTIMISM = 2.5  # standard deviations by which an option may be better than it looks
@@ -41,6 +41,8 @@ class AdaptiveSpace(Wrapping):
         A new strategy over the whole space.
     explore
         Share of its proposals that are taken as they are.
+    freeze_below
+        A parameter with less than this part of an average share in the variation of every objective is frozen.
     pools
         Options by label that the search begins with; a pool whose edge the front reaches is widened by the next option
         that the space declares.
@@ -53,11 +55,12 @@ class AdaptiveSpace(Wrapping):
         inner: Strategy,
         *,
         explore: float = EXPLORE,
+        freeze_below: float = FREEZE_BELOW,
         pools: Mapping[str, tuple[Value, ...]] | None = None,
         on_change: Callable[[Change], None] = lambda change: None,
     ) -> None:
         super().__init__(inner)
-        self.explore, self.on_change = explore, on_change
+        self.explore, self.freeze_below, self.on_change = explore, freeze_below, on_change
         self.allowed: dict[str, tuple[Value, ...]] = dict(pools or {})
         self.pools = dict(pools or {})
         self.changes: list[Change] = []
@@ -98,7 +101,7 @@ class AdaptiveSpace(Wrapping):
 
     @property
     def _threshold(self) -> float:
-        return USELESS / len(self.problem.space.parameters)
+        return self.freeze_below / len(self.problem.space.parameters)
 
     def _widen(self, members: Sequence[Trial]) -> None:
         """Only pools that began smaller than the space declares."""

@@ -56,6 +56,13 @@ def test_options_that_cannot_win_are_dropped_with_a_reason(adapted: AdaptiveSpac
         assert change.reason and change.trials >= FIRST and change.trials % EVERY == 0
 
 
+def test_the_threshold_decides_what_is_frozen(tmp_path: Path, adapted: AdaptiveSpace) -> None:
+    """The space is the one of above, of whose choices most are frozen for their small share."""
+    cautious = searched(tmp_path / "study.db", 80, freeze_below=0.0)
+    assert any("its share" in change.reason for change in adapted.changes if change.trials <= 80)
+    assert not any("its share" in change.reason for change in cautious.changes)
+
+
 def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
     assert replay(adapted.changes) == adapted.allowed
 
