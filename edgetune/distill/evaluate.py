@@ -48,11 +48,13 @@ def enough(count: int, resolution: int) -> int:
 def recalibrate(module: nn.Module, images: np.ndarray) -> None:
     """Sets the BatchNorm statistics to the means over `images`, uint8 (N, H, W, C) (Yu and Huang 2019, section 3.3).
 
-    Of large pictures only the first are used, see :func:`enough`.
+    Of large pictures only the first are used, see :func:`enough`. A module without BatchNorm is left as it is.
     """
     images = images[: enough(len(images), images.shape[1])]
     device = next(module.parameters()).device
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

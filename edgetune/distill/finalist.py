@@ -14,14 +14,13 @@ from edgetune.distill.features import FeatureDistillation
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.losses import Distillation
 from edgetune.distill.precision import mixed_precision, place
-from edgetune.nets.network import Network
 
 CALIBRATED_ON = 5_000
 """Training pictures that set the final BatchNorm statistics."""
 
 
 def distil(
-    network: Network,
+    network: nn.Module,
     pictures: Pictures,
     teacher_logits: np.ndarray,
     recipe: Recipe,

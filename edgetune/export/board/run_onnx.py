@@ -20,6 +20,8 @@ def load(model: str | os.PathLike[str], threads: int = 1) -> Callable[[np.ndarra
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Old x86 processors multiply INT8 with sums of 16 bits that overflow, which changes answers; other boards do not.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 
