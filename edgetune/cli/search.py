@@ -52,6 +52,13 @@ def search(
     finalists: Annotated[
         int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
     ] = None,
+    int8_epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Fine-tune a finalist whose INT8 file loses too much, with its rounding, for so many epochs.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
     ] = None,
@@ -132,6 +139,7 @@ def search(
         "trials": trials,
         "trial_training": None if trial_epochs is None else {"epochs": trial_epochs},
         "finalists": finalists,
+        "int8_training": None if int8_epochs is None else {"epochs": int8_epochs},
         "budget": budget,
         "engine": engine,
         "workers": workers,
@@ -168,11 +176,13 @@ def search(
         check_webhook(webhook)
 
     from edgetune.agent.registry import find_agents
-    from edgetune.insight.metrics import serve_metrics
+    from edgetune.insight.metrics import check_port, serve_metrics
     from edgetune.pipeline.search import resume as go_on
     from edgetune.pipeline.search import start
     from edgetune.report.front import front_json
 
+    if metrics_port is not None:
+        check_port(metrics_port)
     with progress_reporter() as bars, ExitStack() as while_running:
         command = shlex.join(["edgetune", *sys.argv[1:]])
         run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)

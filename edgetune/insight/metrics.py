@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,25 @@ def board_metrics(boards: dict[str, BoardState | None]) -> Iterator[Metric]:
     yield from (up, heat, throttled)
 
 
+def check_port(port: int) -> None:
+    """Before any work begins.
+
+    Raises
+    ------
+    ConfigError
+        The port is taken or not allowed.
+    """
+    try:
+        socket.create_server((LOOPBACK, port)).close()
+    except (OSError, OverflowError) as error:
+        raise _cannot_listen(port, error) from error
+
+
+def _cannot_listen(port: int, error: Exception) -> ConfigError:
+    why = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
+    return ConfigError(f"cannot listen on port {port}: {why}", where="--metrics-port", mend="take another")
+
+
 @contextmanager
 def serve_metrics(study: Path, port: int, agents: Sequence[Agent] = ()) -> Iterator[int]:
     """Serves `http://127.0.0.1:PORT/metrics` while the block runs; gives the port, which 0 leaves to the system.
@@ -112,9 +132,7 @@ def serve_metrics(study: Path, port: int, agents: Sequence[Agent] = ()) -> Itera
     try:
         server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
     except (OSError, OverflowError) as error:
-        raise ConfigError(
-            f"cannot listen on port {port}: {error}", where="--metrics-port", mend="take another"
-        ) from error
+        raise _cannot_listen(port, error) from error
     try:
         with watched(agents) as boards:
             registry.register(StudyCollector(study, boards))

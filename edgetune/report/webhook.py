@@ -9,9 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from http.client import HTTPMessage
+from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from edgetune.errors import ConfigError, WebhookError
 
@@ -27,13 +27,24 @@ def check_webhook(url: str) -> None:
     Raises
     ------
     ConfigError
-        Not HTTPS, no host, or a password in the address.
+        Not HTTPS, no host, a port or characters that no address has, or a password in the address.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname:
+    if parts.scheme != "https" or not parts.hostname or not _is_plain(url) or not _has_port(parts):
         raise ConfigError(f"{url!r} is not an https address", where="--webhook", mend="give https://HOST/PATH")
     if parts.username or parts.password:
         raise ConfigError("an address with a password", where="--webhook", mend=f"put the secret into {SECRET}")
+
+
+def _is_plain(url: str) -> bool:
+    return url.isascii() and url.isprintable() and " " not in url
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:
@@ -64,8 +75,8 @@ def post(url: str, body: bytes, *, wait: Callable[[float], None] = time.sleep) -
         except urllib.error.HTTPError as error:
             reason, final = f"HTTP {error.code}", error.code < 500 and error.code != 429
             error.close()
-        except OSError as error:  # no route, no answer, a bad certificate
-            reason, final = str(getattr(error, "reason", error)), False
+        except (OSError, HTTPException) as error:  # no route, no answer or a broken one, a bad certificate
+            reason, final = str(getattr(error, "reason", error)) or type(error).__name__, False
         if final or pause is None:
             raise WebhookError(f"not delivered: {reason}", where=url, mend="edgetune report RUN --webhook URL later")
         wait(pause)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from edgetune.agent.board import BoardState
 from edgetune.agent.registry import Agent
 from edgetune.errors import ConfigError
-from edgetune.insight.metrics import board_metrics, serve_metrics
+from edgetune.insight.metrics import board_metrics, check_port, serve_metrics
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import RunState
 from edgetune.search.nsga2 import NSGA2
@@ -77,3 +77,9 @@ def test_a_taken_port_is_refused(study: Study) -> None:
     taken = serve_metrics(study.path, 0)
     with taken as port, pytest.raises(ConfigError, match=str(port)), serve_metrics(study.path, port):
         pass
+    with serve_metrics(study.path, 0) as port, pytest.raises(ConfigError, match="in use"):
+        check_port(port)
+    for impossible in (-1, 70_000, 10**12):
+        with pytest.raises(ConfigError, match="0 to 65535"):
+            check_port(impossible)
+    check_port(0)

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import BadStatusLine
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_it_gives_up(receiver: Receiver, codes: list[int], attempts: int) -> Non
     assert len(receiver.got) == attempts
 
 
+def test_who_answers_something_else_than_http_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def open(self, request: object, timeout: float) -> None:
+            raise BadStatusLine("SSH-2.0")
+
+    waits: list[float] = []
+    monkeypatch.setattr(webhook.urllib.request, "build_opener", lambda *_: Broken())
+    with pytest.raises(WebhookError, match="SSH"):
+        post("https://localhost/", b"{}", wait=waits.append)
+    assert waits == list(webhook.WAITS)
+
+
 def test_a_certificate_of_a_stranger_is_refused(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(WebhookError, match="CERTIFICATE"):
@@ -109,7 +122,21 @@ def test_a_certificate_of_a_stranger_is_refused(receiver: Receiver, monkeypatch:
     assert not receiver.got
 
 
-@pytest.mark.parametrize("url", ["http://example.org/", "ftp://x/", "example.org", "https://", "https://me:pw@host/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/",
+        "ftp://x/",
+        "example.org",
+        "https://",
+        "https://me:pw@host/",
+        "https://host:99999/",
+        "https://host:x/",
+        "https://ho st/",
+        "https://host/a\nb",
+        "https://höst/",
+    ],
+)
 def test_what_could_leak_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         check_webhook(url)
