@@ -61,9 +61,10 @@ def measure_on(
     models: Sequence[Path],
     request: Request = DEFAULT,
     *,
+    common: int = COMMON,
     on_result: Callable[[Path, str, Measurement], object] = lambda model, name, measurement: None,
 ) -> Results:
-    """Measures `models` on boards.
+    """Measures `models` on boards, the first `common` of them on each.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def measure_on(
     """
     patience = PATIENCE_OF_ONE if len(agents) == 1 else PATIENCE_OF_MANY
     clients = {agent.name: Client(agent, patience=patience) for agent in agents}
-    return measure_with(clients, models, request, on_result=on_result)
+    return measure_with(clients, models, request, common=common, on_result=on_result)
 
 
 def measure_with(
@@ -80,10 +81,11 @@ def measure_with(
     models: Sequence[Path],
     request: Request = DEFAULT,
     *,
+    common: int = COMMON,
     on_result: Callable[[Path, str, Measurement], object] = lambda model, name, measurement: None,
 ) -> Results:
     """As :func:`measure_on`, with whatever measures."""
-    work = _Work(list(measurers), list(models))
+    work = _Work(list(measurers), list(models), common)
     threads = [
         threading.Thread(target=_serve, args=(name, measurer, work, request, on_result), daemon=True)
         for name, measurer in measurers.items()
@@ -100,6 +102,7 @@ def measure_with(
             raise next(iter(results.gone.values()))
         gone = "; ".join(f"{name}: {why.what}" for name, why in results.gone.items())
         raise AgentError(f"no agent is left for {len(work.open())} models ({gone})", mend="look after the boards")
+    results.notes += [f"{name} was left out, the others went on: {why.what}" for name, why in results.gone.items()]
     results.notes += bad_units(results)
     return results
 
@@ -107,10 +110,10 @@ def measure_with(
 class _Work:
     """What is still to measure: models that any board may take, and those that each board has to measure as well."""
 
-    def __init__(self, names: Sequence[str], models: Sequence[Path]) -> None:
-        common = models[:COMMON] if len(names) > 1 else []
-        self.own = {name: deque(common) for name in names}
-        self.shared = deque(models[len(common) :])
+    def __init__(self, names: Sequence[str], models: Sequence[Path], common: int) -> None:
+        alike = models[:common] if len(names) > 1 else []
+        self.own = {name: deque(alike) for name in names}
+        self.shared = deque(models[len(alike) :])
         self.lock = threading.Condition()
         self.running: dict[str, Path] = {}
         self.results = Results()
@@ -174,13 +177,22 @@ def _serve(
         work.done(name)
 
 
+def board_kind(model: str) -> str:
+    """What a board calls itself, without the revision of its print.
+
+    >>> board_kind("Raspberry Pi 4 Model B Rev 1.4")
+    'Raspberry Pi 4 Model B'
+    """
+    return model.partition(" Rev ")[0]
+
+
 def bad_units(results: Results) -> list[str]:
     """Names boards that disagree with others of their kind on what they measured in common."""
     off: dict[str, list[float]] = defaultdict(list)
     for by_board in results.measurements.values():
         kinds: dict[str, dict[str, float]] = defaultdict(dict)
         for name, measurement in by_board.items():
-            kinds[measurement.board.model][name] = measurement.latency_ms
+            kinds[board_kind(measurement.board.model)][name] = measurement.latency_ms
         for alike in kinds.values():
             if len(alike) == 1:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ def check_port(port: int) -> None:
 
 
 def _cannot_listen(port: int, error: Exception) -> ConfigError:
-    why = error.strerror if isinstance(error, OSError) else "ports go from 0 to 65535"
+    why = os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports go from 0 to 65535"
     return ConfigError(f"cannot listen on port {port}: {why}", where="--metrics-port", mend="take another")
 
 

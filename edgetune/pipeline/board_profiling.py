@@ -6,7 +6,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,11 @@ import numpy as np
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
-from edgetune.agent.pool import measure_on
+from edgetune.agent.pool import COMMON, board_kind, measure_on
 from edgetune.agent.registry import Agent
 from edgetune.agent.timing import Protocol
 from edgetune.agent.wire import BoardBody
-from edgetune.device.profile import Profile, load_profile
+from edgetune.device.profile import Profile, load_profile, shipped_profiles
 from edgetune.errors import AgentError
 from edgetune.files import cache_folder
 from edgetune.latency import measurements as latencies
@@ -69,7 +69,7 @@ def profile_board(
     Raises
     ------
     AgentError
-        The board is emulated, of another architecture or without onnxruntime; or no agent is left.
+        A board is emulated, of another kind or architecture, or without onnxruntime; or no agent is left.
     DataError
         Too few networks were clocked.
     """
@@ -80,9 +80,11 @@ def profile_board(
     chosen = _chosen(profile, setting, networks)
     with tempfile.TemporaryDirectory() as scratch:
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
-        began = time.monotonic()
+        began, common = time.monotonic(), COMMON
         while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
-            _clock(agents, left[:BATCH], replace(REQUEST, threads=threads), Path(scratch), journal, reporter)
+            request = replace(REQUEST, threads=threads)
+            gone = _clock(agents, left[:BATCH], request, common, Path(scratch), journal, reporter)
+            agents, common = [agent for agent in agents if agent.name not in gone], 0
             reporter.progress("clocking networks", len(journal.found), networks)
         measurements = Path(scratch) / "measurements.csv"
         latencies.write_measurements(measurements, journal.measurements(setting))
@@ -150,6 +152,13 @@ def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:
         if not profile.target.triple.startswith(body.board.machine):
             what = f"its processor is a {body.board.machine}, {profile.name}'s a {profile.target.triple.split('-')[0]}"
             raise AgentError(what, where=name, mend="name the device that it is")
+    kinds = {board_kind(body.board.model): name for name, body in bodies.items()}
+    if len(kinds) > 1:
+        raise AgentError(f"boards of several kinds: {', '.join(kinds)}", mend="profile each kind apart")
+    for kind, name in kinds.items():
+        others = [p for p in shipped_profiles() if kind.startswith(p.title) and p.title != profile.title]
+        if others and not kind.startswith(profile.title):
+            raise AgentError(f"it is a {kind}, not a {profile.title}", where=name, mend=f"--device {others[0].name}")
     versions = {body.runtimes.get("onnxruntime", "") for body in bodies.values()}
     if len(versions) > 1 or "" in versions:
         raise AgentError("not one version of onnxruntime on all boards", mend="pip install onnxruntime on each")
@@ -164,15 +173,27 @@ def _chosen(profile: Profile, setting: Setting, count: int) -> list[str]:
 
 
 def _clock(
-    agents: Sequence[Agent], names: Sequence[str], request: Request, folder: Path, journal: Journal, reporter: Reporter
-) -> None:
+    agents: Sequence[Agent],
+    names: Sequence[str],
+    request: Request,
+    common: int,
+    folder: Path,
+    journal: Journal,
+    reporter: Reporter,
+) -> Collection[str]:
+    """Clocks networks, the first `common` on all boards; returns the names of boards that vanished meanwhile."""
     paths = {folder / f"{name}.onnx": name for name in names}
     for path, name in paths.items():
         path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
     results = measure_on(
-        agents, list(paths), request, on_result=lambda path, _, measurement: journal.add(paths[path], measurement)
+        agents,
+        list(paths),
+        request,
+        common=common,
+        on_result=lambda path, _, measurement: journal.add(paths[path], measurement),
     )
     for note in results.notes:
         reporter.say(f"warning: {note}")
     for failure in results.failures.values():
         raise failure
+    return results.gone.keys()

@@ -58,6 +58,26 @@ def test_the_models_of_a_board_that_vanishes_go_to_the_others(real: Measurement,
     results = measure_with(boards, MODELS)
     assert set(results.measurements) == set(MODELS)
     assert list(results.gone) == ["gone"]
+    assert results.notes == ["gone was left out, the others went on: gone"]
+
+
+def test_where_boards_were_compared_already_none_measures_what_another_does(real: Measurement) -> None:
+    boards = {"a": Board(real, 0.001), "b": Board(real, 0.001)}
+    results = measure_with(boards, MODELS, common=0)
+    assert set(results.measurements) == set(MODELS)
+    assert sum(len(board.done) for board in boards.values()) == len(MODELS)
+
+
+def test_revisions_of_a_board_are_one_kind(real: Measurement) -> None:
+    """A newer print of the same board is compared with the older ones; another board is not."""
+
+    class Named(Board):
+        def __init__(self, model: str, factor: float) -> None:
+            super().__init__(replace(real, board=replace(real.board, model=model)), 0, factor=factor)
+
+    pi4, newer, pi5 = "Raspberry Pi 4 Model B Rev 1.1", "Raspberry Pi 4 Model B Rev 1.5", "Raspberry Pi 5 Rev 1.0"
+    (note,) = measure_with({"a": Named(pi4, 1), "b": Named(newer, 1.3), "c": Named(pi5, 0.4)}, MODELS).notes
+    assert note.startswith("a and b disagree")
 
 
 def test_it_is_told_when_no_board_is_left(real: Measurement) -> None:

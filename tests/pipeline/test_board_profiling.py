@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import pytest
 
+from edgetune.agent import pool
 from edgetune.agent.measure import measure
 from edgetune.agent.registry import Agent
+from edgetune.agent.wire import BoardBody
 from edgetune.device.host import host_sheet, read_host
 from edgetune.errors import AgentError
 from edgetune.pipeline import board_profiling
@@ -72,6 +76,65 @@ def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path)
     (board / "profile.toml").write_text(sheet.replace(f"{read_host().machine}-", f"{other}-"))
     with running(tmp_path / "agent") as here, pytest.raises(AgentError, match="its processor is a"):
         profile_board("desk", [here.agent])
+
+
+def body_of(agent: Agent, model: str) -> BoardBody:
+    with board_profiling.Client(agent) as client:
+        body = client.board()
+    machine = "aarch64" if "Pi" in model else body.board.machine
+    return body.model_copy(update={"board": replace(body.board, model=model, machine=machine)})
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (("Raspberry Pi 5 Model B Rev 1.0",), "it is a Raspberry Pi 5 Model B, not a Raspberry Pi 4 Model B"),
+        (("Raspberry Pi 4 Model B Rev 1.4", "Raspberry Pi 5 Model B Rev 1.0"), "several kinds"),
+    ],
+)
+def test_boards_of_another_kind_or_of_several_are_refused(
+    start_agent: Agent, models: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = {f"pi-{i}": body_of(start_agent, model) for i, model in enumerate(models)}
+
+    class Known(board_profiling.Client):
+        def board(self) -> BoardBody:
+            return bodies[self.agent.name]
+
+    monkeypatch.setattr(board_profiling, "Client", Known)
+    with pytest.raises(AgentError, match=words) as error:
+        profile_board("rpi4", [replace(start_agent, name=name) for name in bodies])
+    assert len(models) > 1 or error.value.mend == "--device rpi5"
+
+
+@pytest.fixture
+def start_agent(tmp_path: Path) -> Iterator[Agent]:
+    with running(tmp_path / "agent") as here:
+        yield here.agent
+
+
+def test_what_an_agent_that_dies_had_to_do_the_other_does(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed in the second of three batches, and not asked again in the third."""
+    monkeypatch.setattr(board_profiling, "BATCH", 2)
+    monkeypatch.setattr(pool, "PATIENCE_OF_MANY", 1.0)
+    said: list[str] = []
+    with running(tmp_path / "stays", name="stays") as stays, contextlib.ExitStack() as until_killed:
+        dies = until_killed.enter_context(running(tmp_path / "dies", name="dies"))
+
+        class Kills(board_profiling.Reporter):
+            def progress(self, stage: str, done: int, total: int) -> None:
+                until_killed.close()
+
+            def say(self, text: str) -> None:
+                said.append(text)
+
+        (model,) = profile_board("desk", [stays.agent, dies.agent], networks=6, reporter=Kills())
+    assert model.measured.networks == 6
+    assert len([text for text in said if "dies was left out" in text]) == 1
+    jobs = {one.folder.name: (one.folder / "audit.log").read_text().count('"event": "job",') for one in (stays, dies)}
+    assert jobs == {"stays": 6, "dies": 2}, "the first batch is measured on both, to compare them"
 
 
 def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured) -> None:
