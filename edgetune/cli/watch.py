@@ -37,24 +37,26 @@ def watch(
     from edgetune.pipeline.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    state = RunState.read(folder.study)
+    state, finished = RunState.read(folder.study), folder.summary.is_file()
     if json:
-        print_json(state_json(state))
+        print_json(state_json(state, finished=finished))
         return
     if once or not sys.stdout.isatty():
-        Console(width=None if sys.stdout.isatty() else 100).print(view(run.name, state))
+        Console(width=None if sys.stdout.isatty() else 100).print(view(run.name, state, finished=finished))
         return
-    with Live(view(run.name, state), refresh_per_second=4) as live:
+    with Live(view(run.name, state, finished=finished), refresh_per_second=4) as live:
         try:
-            while not folder.summary.is_file():
+            while not finished:
                 time.sleep(REFRESH)
-                live.update(view(run.name, RunState.read(folder.study)))
+                finished = folder.summary.is_file()
+                live.update(view(run.name, RunState.read(folder.study), finished=finished))
         except KeyboardInterrupt:
             raise typer.Exit from None
 
 
-def state_json(state: RunState) -> dict[str, Any]:
+def state_json(state: RunState, *, finished: bool) -> dict[str, Any]:
     return {
+        "finished": finished,
         "trials": len(state.trials),
         "planned": state.planned,
         "states": dict(state.states),
@@ -68,12 +70,13 @@ def state_json(state: RunState) -> dict[str, Any]:
     }
 
 
-def view(name: str, state: RunState) -> RenderableType:
+def view(name: str, state: RunState, *, finished: bool = False) -> RenderableType:
     """Everything on one screen."""
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = [Text(name, style="bold"), Text(progress_line(state))]
+    progress = "finished" if finished else progress_line(state)
+    parts: list[RenderableType] = [Text(name, style="bold"), Text(progress)]
     if state.trials:
         parts.append(Text(trials_line(state)))
     if state.hypervolume and state.hypervolume[-1] > 0:

@@ -57,8 +57,8 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of the search's trials, at the pace of the last ones; None where that is not known."""
-        if self.planned is None or len(self.trials) < 2:
+        """Of the trials to come, at the pace of the last ones; None where that is not known or a threshold ended them."""
+        if self.planned is None or len(self.trials) < 2 or any(event.action == "stop" for event in self.events):
             return None
         last = self.trials[-20:]
         pace = (last[-1].finished_at - last[0].finished_at) / (len(last) - 1)

@@ -13,21 +13,24 @@ EVERY = 2.0  # seconds
 
 
 class Noted(Reporter):
-    """Passes everything on."""
+    """Passes everything on. Trainings side by side may report from threads of their own."""
 
     def __init__(self, reporter: Reporter, study: Study) -> None:
         self.reporter, self.study = reporter, study
-        self._stage, self._at = "", 0.0
+        self._at: dict[str, float] = {}
         self._thread = threading.get_ident()  # SQLite's connection belongs to it
 
     def progress(self, stage: str, done: int, total: int) -> None:
         self.reporter.progress(stage, done, total)
         now = time.monotonic()
-        if threading.get_ident() != self._thread:
+        if done < total and now - self._at.get(stage, -EVERY) < EVERY:
             return
-        if stage != self._stage or done >= total or now - self._at > EVERY:
-            self._stage, self._at = stage, now
+        self._at[stage] = now
+        if threading.get_ident() == self._thread:
             note_progress(self.study, stage, min(done, total), total)
+        else:
+            with Study.open(self.study.path) as study:
+                note_progress(study, stage, min(done, total), total)
 
     def say(self, text: str) -> None:
         self.reporter.say(text)

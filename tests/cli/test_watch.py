@@ -65,10 +65,20 @@ def test_a_run_that_has_not_begun_is_shown_too() -> None:
     assert trials_line(state).startswith("0 trials")
 
 
+def test_a_run_that_is_over_says_so_and_waits_for_no_trial(run: Path) -> None:
+    with Study.open(run / "study.db") as study:
+        note_event(study, Event(25, "stop", "the search", "no new point on the front"))
+    assert "left" not in shown(RunState.read(run / "study.db"))
+    (run / "summary.json").write_text("{}")
+    printed = subprocess.run([EDGETUNE, "watch", run], capture_output=True, text=True, check=True).stdout
+    assert "finished" in printed and "search: 25" not in printed
+
+
 def test_json_is_what_programs_read(run: Path) -> None:
     printed = subprocess.run([EDGETUNE, "watch", run, "--json"], capture_output=True, text=True, check=True).stdout
     state = RunState.read(run / "study.db")
-    assert json.loads(printed) == json.loads(json.dumps(state_json(state))) | {"seconds_left": pytest.approx(0, abs=60)}
+    expected = json.loads(json.dumps(state_json(state, finished=False)))
+    assert json.loads(printed) == expected | {"seconds_left": pytest.approx(0, abs=60)}
 
 
 def test_it_can_be_read_while_the_run_writes(run: Path) -> None:

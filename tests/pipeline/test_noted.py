@@ -41,10 +41,15 @@ def test_everything_is_passed_on_and_the_first_and_last_of_a_stage_are_noted(tmp
 
 
 def test_another_thread_may_report_too(tmp_path: Path) -> None:
+    """As trainings side by side do; each is written down now and then."""
     recorder = Recorder()
     with Study.create(tmp_path / "study.db", {}) as study:
         noted = Noted(recorder, study)
-        thread = Thread(target=noted.progress, args=("export", 1, 2))
-        thread.start()
-        thread.join()
-        assert recorder.heard == [("export", 1, 2)] and study.note(PROGRESS) is None
+        written = []
+        for stage, done in (("trial-1", 1), ("trial-2", 2), ("trial-1", 3), ("trial-2", 9)):
+            thread = Thread(target=noted.progress, args=(stage, done, 9))
+            thread.start()
+            thread.join()
+            written.append((study.note(PROGRESS)["stage"], study.note(PROGRESS)["done"]))
+        assert written == [("trial-1", 1), ("trial-2", 2), ("trial-2", 2), ("trial-2", 9)]
+        assert len(recorder.heard) == 4
