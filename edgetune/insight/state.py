@@ -57,7 +57,7 @@ class RunState:
 
     @property
     def seconds_left(self) -> float | None:
-        """Of the trials to come, at the pace of the last ones; None where that is not known or a threshold ended them."""
+        """Of the trials to come, at the pace of the last ones; None where it is not known or a threshold ended them."""
         if self.planned is None or len(self.trials) < 2 or any(event.action == "stop" for event in self.events):
             return None
         last = self.trials[-20:]
