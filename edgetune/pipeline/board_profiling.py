@@ -35,6 +35,7 @@ from edgetune.pipeline.profiling import POOL
 from edgetune.reporter import Reporter
 
 NETWORKS, SECONDS = 60, 840.0
+STAGE = "clocking networks"
 BATCH = 8  # between two looks at the time
 REQUEST = Request(
     protocol=Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0), attempts=2, cooldown_seconds=5
@@ -81,11 +82,11 @@ def profile_board(
     with tempfile.TemporaryDirectory() as scratch:
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
         began, common = time.monotonic(), COMMON
+        reporter.progress(STAGE, len(journal.found), networks)
         while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
             request = replace(REQUEST, threads=threads)
-            gone = _clock(agents, left[:BATCH], request, common, Path(scratch), journal, reporter)
+            gone = _clock(agents, left[:BATCH], request, common, Path(scratch), journal, reporter, of=networks)
             agents, common = [agent for agent in agents if agent.name not in gone], 0
-            reporter.progress("clocking networks", len(journal.found), networks)
         measurements = Path(scratch) / "measurements.csv"
         latencies.write_measurements(measurements, journal.measurements(setting))
         fitted = calibrate(device, measurements, out=out)
@@ -150,7 +151,7 @@ def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:
         if body.board.emulated:
             raise AgentError(EMULATED, where=name, mend="profile a real one")
         if not profile.target.triple.startswith(body.board.machine):
-            what = f"its processor is a {body.board.machine}, {profile.name}'s a {profile.target.triple.split('-')[0]}"
+            what = f"its processor is {body.board.machine}, {profile.name}'s is {profile.target.triple.split('-')[0]}"
             raise AgentError(what, where=name, mend="name the device that it is")
     kinds = {board_kind(body.board.model): name for name, body in bodies.items()}
     if len(kinds) > 1:
@@ -180,18 +181,18 @@ def _clock(
     folder: Path,
     journal: Journal,
     reporter: Reporter,
+    of: int,
 ) -> Collection[str]:
     """Clocks networks, the first `common` on all boards; returns the names of boards that vanished meanwhile."""
     paths = {folder / f"{name}.onnx": name for name in names}
     for path, name in paths.items():
         path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
-    results = measure_on(
-        agents,
-        list(paths),
-        request,
-        common=common,
-        on_result=lambda path, _, measurement: journal.add(paths[path], measurement),
-    )
+
+    def keep(path: Path, _: str, measurement: Measurement) -> None:
+        journal.add(paths[path], measurement)
+        reporter.progress(STAGE, len(journal.found), of)
+
+    results = measure_on(agents, list(paths), request, common=common, on_result=keep)
     for note in results.notes:
         reporter.say(f"warning: {note}")
     for failure in results.failures.values():

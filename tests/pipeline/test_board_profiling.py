@@ -74,7 +74,7 @@ def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path)
     sheet = (board / "profile.toml").read_text()
     other = "x86_64" if read_host().machine == "aarch64" else "aarch64"
     (board / "profile.toml").write_text(sheet.replace(f"{read_host().machine}-", f"{other}-"))
-    with running(tmp_path / "agent") as here, pytest.raises(AgentError, match="its processor is a"):
+    with running(tmp_path / "agent") as here, pytest.raises(AgentError, match="its processor is "):
         profile_board("desk", [here.agent])
 
 
@@ -116,7 +116,7 @@ def start_agent(tmp_path: Path) -> Iterator[Agent]:
 def test_what_an_agent_that_dies_had_to_do_the_other_does(
     board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is killed in the second of three batches, and not asked again in the third."""
+    """It is killed when two networks are clocked, and not asked again in the next batches."""
     monkeypatch.setattr(board_profiling, "BATCH", 2)
     monkeypatch.setattr(pool, "PATIENCE_OF_MANY", 1.0)
     said: list[str] = []
@@ -125,7 +125,8 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
 
         class Kills(board_profiling.Reporter):
             def progress(self, stage: str, done: int, total: int) -> None:
-                until_killed.close()
+                if done >= 2:
+                    until_killed.close()
 
             def say(self, text: str) -> None:
                 said.append(text)
@@ -134,7 +135,7 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
     assert model.measured.networks == 6
     assert len([text for text in said if "dies was left out" in text]) == 1
     jobs = {one.folder.name: (one.folder / "audit.log").read_text().count('"event": "job",') for one in (stays, dies)}
-    assert jobs == {"stays": 6, "dies": 2}, "the first batch is measured on both, to compare them"
+    assert jobs["stays"] == 6 and jobs["dies"] <= 3, "only the first batch is measured on both, to compare them"
 
 
 def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured) -> None:
