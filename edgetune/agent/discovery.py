@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import platform
-import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from edgetune.errors import MissingDependencyError
+from edgetune.errors import AgentError, MissingDependencyError
 
 SERVICE = "_edgetune._tcp.local."
 
 
 @contextlib.contextmanager
 def announced(host: str, port: int) -> Iterator[None]:
-    """Announces an agent while the block runs."""
+    """Announces an agent while the block runs.
+
+    Raises
+    ------
+    AgentError
+        There is no network.
+    """
     zeroconf = _zeroconf()
     name = platform.node().partition(".")[0] or "board"
     addresses = _own_addresses() if host in ("0.0.0.0", "::") else [host]
@@ -29,7 +34,7 @@ def announced(host: str, port: int) -> Iterator[None]:
         properties={"api": "v1"},
         server=f"{name}.local.",
     )
-    speaker = zeroconf.Zeroconf(interfaces=addresses)
+    speaker = _speaker(zeroconf, addresses)
     try:
         speaker.register_service(info, allow_name_change=True)
         yield
@@ -38,7 +43,13 @@ def announced(host: str, port: int) -> Iterator[None]:
 
 
 def find(seconds: float = 3.0, *, interface: str | None = None) -> dict[str, str]:
-    """Names and addresses of the agents that answer within so many seconds."""
+    """Names and addresses of the agents that answer within so many seconds.
+
+    Raises
+    ------
+    AgentError
+        There is no network.
+    """
     zeroconf = _zeroconf()
     found: dict[str, str] = {}
 
@@ -54,7 +65,7 @@ def find(seconds: float = 3.0, *, interface: str | None = None) -> dict[str, str
 
         def remove_service(self, *_: object) -> None: ...
 
-    listener = zeroconf.Zeroconf(interfaces=[interface]) if interface else zeroconf.Zeroconf()
+    listener = _speaker(zeroconf, [interface] if interface else zeroconf.InterfaceChoice.All)
     try:
         zeroconf.ServiceBrowser(listener, SERVICE, Listener())
         time.sleep(seconds)
@@ -69,7 +80,14 @@ def _own_addresses() -> list[str]:
 
     ips = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
     outside = [ip for ip in ips if not ipaddress.ip_address(ip).is_loopback]
-    return outside or [socket.gethostbyname(socket.gethostname())]
+    return outside or ["127.0.0.1"]
+
+
+def _speaker(zeroconf: Any, interfaces: Any) -> Any:
+    try:
+        return zeroconf.Zeroconf(interfaces=interfaces)
+    except (OSError, RuntimeError) as error:
+        raise AgentError(f"multicast DNS needs a network: {error}", mend="is it up?") from error
 
 
 def _zeroconf() -> Any:

@@ -25,7 +25,7 @@ from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import DEFAULT_PORT
 from edgetune.agent.yardstick import Yardstick
-from edgetune.errors import AgentError
+from edgetune.errors import AgentError, EdgetuneError
 
 EVERYWHERE = ("0.0.0.0", "::")
 CLIENTS = 64
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_start: Callable[[int], object]) -> None:
         super().__init__(config)
         self.on_start = on_start
-        self.problem: OSError | None = None
+        self.problem: OSError | EdgetuneError | None = None
 
     async def startup(self, sockets: Any = None) -> None:
         log = logging.getLogger("uvicorn.error")
@@ -100,7 +100,10 @@ class Server(uvicorn.Server):
             log.removeFilter(self._is_other)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            await asyncio.to_thread(self.on_start, port)  # which may wait for the network
+            try:
+                await asyncio.to_thread(self.on_start, port)  # which may wait for the network
+            except EdgetuneError as error:
+                self.problem, self.should_exit = error, True
 
     def _is_other(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, OSError):
@@ -148,16 +151,20 @@ def serve(folder: Path, place: Place, settings: Settings, *, on_start: Callable[
     ------
     AgentError
         The port is taken, or the address is none of this machine's.
+    EdgetuneError
+        What `on_start` raised.
     """
     server = make_server(folder, place, settings, on_start=on_start)
     try:
         server.run()
     except SystemExit as error:
-        why = str(server.problem and server.problem.strerror).rpartition(": ")[2]
+        why = str(getattr(server.problem, "strerror", None)).rpartition(": ")[2]
         raise AgentError(
             f"cannot listen at {place.host}:{place.port}: {why}",
             mend="take another --port or --host; is an agent running?",
         ) from error
+    if isinstance(server.problem, EdgetuneError):
+        raise server.problem
 
 
 def run_agent(

@@ -1,8 +1,10 @@
 """The trials that are worth training in full."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgetune.errors import StudyError
 from edgetune.search.finalists import pick_finalists
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import front
@@ -46,3 +48,9 @@ def test_finalists_lie_on_the_front_and_the_most_accurate_is_one(
 def test_the_most_accurate_is_picked_where_it_adds_next_to_nothing() -> None:
     figures = [(0.80, 1.0), (0.88, 2.0), (0.90, 3.0), (0.9001, 10.0)]
     assert 3 in {trial.number for trial in pick_finalists(PROBLEM, trials(figures), 3)}
+
+
+def test_where_every_trial_failed_the_last_failure_is_told() -> None:
+    failed = Trial(0, SPACE.sample({"width": 0}), None, "failed", seed=0, error="took longer than 0.001 s")
+    with pytest.raises(StudyError, match="none of the 2 trials succeeded; the last: took longer"):
+        pick_finalists(PROBLEM, [failed, failed], 3)
