@@ -25,8 +25,9 @@ from edgetune.agent.audit import Audit
 from edgetune.agent.cache import ModelCache
 from edgetune.agent.client import Client
 from edgetune.agent.jobs import KEPT, JobQueue
-from edgetune.agent.link import Answer, LinkLost
+from edgetune.agent.link import Answer, Link, LinkLost
 from edgetune.agent.measure import Limits, Request, sha256_of
+from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import Agent, parse_url
 from edgetune.agent.wire import Refusal
 from edgetune.errors import AgentError, MeasurementError, ModelFileError
@@ -107,6 +108,25 @@ def test_a_minute_is_within_the_usual_patience() -> None:
 
     assert Link.__init__.__kwdefaults__["patience"] > 60
     assert PATIENCE_OF_ONE > 60
+
+
+def test_a_link_that_is_cut_for_a_minute_costs_nothing(
+    here: Running, wire: Wire, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that runs thirty times as fast; the host has the patience that it has with a single board."""
+    began, fast = time.monotonic(), 30
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return fast * (time.monotonic() - began)
+
+    monkeypatch.setattr("edgetune.agent.link.time", Clock)
+    monkeypatch.setattr(Link.__init__, "__kwdefaults__", {"patience": 0.0, "sleep": lambda s: time.sleep(s / fast)})
+    wire.sever()
+    threading.Timer(60 / fast, wire.mend).start()
+    results = measure_on([replace(here.agent, port=wire.port)], [model], QUICK_REQUEST)
+    assert Clock.monotonic() > 60 and results.measurements[model]["here"].latency_ms > 0
 
 
 def test_an_agent_that_was_started_anew_gets_the_job_again(tmp_path: Path, model: Path) -> None:
