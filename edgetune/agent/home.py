@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import hmac
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgetune.errors import AgentError, MissingDependencyError
@@ -36,6 +38,17 @@ def write_secret(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with atomic_write(path, mode=0o600) as aside:
         aside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Others wait: an agent that starts and a command that asks for its fingerprint would each make a certificate."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (folder / ".lock").open("wb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file
+        yield
 
 
 class Token:
@@ -76,18 +89,26 @@ class Certificate:
         MissingDependencyError
             A certificate has to be made and `cryptography` is not installed.
         """
-        if not (self.certificate.is_file() and self.key.is_file()):
-            command = [*python, "-P", "-m", "edgetune.agent.certificate"]
-            done = subprocess.run(command, capture_output=True, check=False)
-            if done.returncode != 0:
-                reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-                raise MissingDependencyError(
-                    f"no certificate could be made: {reason}", mend="run: pip install 'edgetune[agent]'"
-                )
-            certificate, key = done.stdout.split(BETWEEN)
-            write_secret(self.key, BETWEEN + key)
-            write_secret(self.certificate, certificate)
+        if not self.exists():
+            with one_at_a_time(self.key.parent):
+                if not self.exists():  # by now
+                    self._make(python)
         return self.fingerprint()
+
+    def exists(self) -> bool:
+        return self.certificate.is_file() and self.key.is_file()
+
+    def _make(self, python: Sequence[str]) -> None:
+        command = [*python, "-P", "-m", "edgetune.agent.certificate"]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode != 0:
+            reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise MissingDependencyError(
+                f"no certificate could be made: {reason}", mend="run: pip install 'edgetune[agent]'"
+            )
+        certificate, key = done.stdout.split(BETWEEN)
+        write_secret(self.key, BETWEEN + key)
+        write_secret(self.certificate, certificate)
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate in DER, hexadecimal."""

@@ -41,6 +41,7 @@ REQUEST = Request(
     protocol=Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0), attempts=2, cooldown_seconds=5
 )
 """Sixty networks in fifteen minutes leave no more time to cool down; what was disturbed is counted at the end."""
+MANY = 0.25  # share of the networks from which on a profile should be made again
 EMULATED = "emulated timings say nothing about a board"
 
 
@@ -90,10 +91,22 @@ def profile_board(
         measurements = Path(scratch) / "measurements.csv"
         latencies.write_measurements(measurements, journal.measurements(setting))
         fitted = calibrate(device, measurements, out=out)
-    if disturbed := [name for name, found in journal.found.items() if found["marks"]]:
-        reporter.say(f"note: {len(disturbed)} of {len(journal.found)} networks were clocked while disturbed")
+    if words := _disturbed(journal):
+        reporter.say(words)
     journal.path.unlink()
     return fitted
+
+
+def _disturbed(journal: Journal) -> str | None:
+    """How many networks were clocked while something disturbed the board, and what to do if they are many."""
+    marks = [found["marks"] for found in journal.found.values() if found["marks"]]
+    if not marks:
+        return None
+    words = f"{len(marks)} of {len(journal.found)} networks were clocked while disturbed"
+    if len(marks) < MANY * len(journal.found):
+        return f"note: {words}"
+    seen = sorted({mark for some in marks for mark in some})  # type: ignore[attr-defined]
+    return f"warning: {words} ({', '.join(seen)}): give the board nothing else to do, and profile it again"
 
 
 class Journal:

@@ -11,6 +11,8 @@ import json
 import secrets
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -334,3 +336,17 @@ def test_an_endless_model_can_be_ended_from_outside(here: Running, model: Path, 
         answer = client.link.ask("GET", f"{job}?wait=20")
         assert answer.body["error"]["code"] == "cancelled"
         assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+
+
+def test_two_that_start_at_once_show_one_certificate(tmp_path: Path) -> None:
+    """As a service does and, while it starts, `edgetune agent fingerprint`."""
+    code = f"""
+from pathlib import Path
+from edgetune.agent.home import Certificate
+print(Certificate(Path({str(tmp_path / "agent")!r})).ensure())
+"""
+    folder = tmp_path / "agent"
+    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
+    told = {process.communicate(timeout=60)[0] for process in started}
+    assert told == {f"{Certificate(folder).fingerprint()}\n".encode()}
+    ssl.create_default_context().load_cert_chain(Certificate(folder).certificate, Certificate(folder).key)

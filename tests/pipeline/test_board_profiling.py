@@ -78,6 +78,19 @@ def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path)
         profile_board("desk", [here.agent])
 
 
+def test_a_board_that_was_busy_should_be_profiled_again(tmp_path: Path, model_measured) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    for i in range(8):
+        journal.add(f"quiet-{i}", replace(model_measured, marks=()))
+    assert board_profiling._disturbed(journal) is None
+    journal.add("loud", replace(model_measured, marks=("loaded",)))
+    assert board_profiling._disturbed(journal) == "note: 1 of 9 networks were clocked while disturbed"
+    for i in range(2):
+        journal.add(f"hot-{i}", replace(model_measured, marks=("loaded", "throttled")))
+    words = board_profiling._disturbed(journal)
+    assert words.startswith("warning: 3 of 11 networks") and "(loaded, throttled)" in words and "again" in words
+
+
 def body_of(agent: Agent, model: str) -> BoardBody:
     with board_profiling.Client(agent) as client:
         body = client.board()
