@@ -132,3 +132,12 @@ def test_cooling_down_ends_when_the_board_is_calm_or_time_is_up() -> None:
     began = time.monotonic()
     cool_down(0.05, threading.Event(), disturbed=lambda: True)
     assert 0.05 <= time.monotonic() - began < 5
+
+
+def test_a_measurement_leaves_nothing_in_the_users_home(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As onnxruntime's telemetry does, where it is on: a database of what is to be sent."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert measure(model, QUICK_REQUEST).latency_ms > 0
+    assert not list(tmp_path.rglob("*"))
