@@ -81,6 +81,13 @@ class TrialTraining(Training):
     early_stop: Literal["median", "halving", "off"] = "median"
 
 
+class Int8Training(Training):
+    """Of finalists whose INT8 file loses too much, with its rounding."""
+
+    learning_rate: PositiveFloat = 0.001
+    weight_decay: float = Field(default=0, ge=0)
+
+
 class LossWeights(Section):
     """Of the losses in :mod:`edgetune.distill.losses`; the last three take the teacher's inner features."""
 
@@ -204,7 +211,8 @@ class Learning(Section):
 class SearchConfig(Section):
     """Everything that decides what a search does.
 
-    With `trial_training` each network is trained apart to be judged, and `hyper_parameters` may join the space.
+    With `trial_training` each network is trained apart to be judged, and `hyper_parameters` may join the space; with
+    `int8_training` a finalist whose INT8 file loses too much is fine-tuned with its rounding.
     """
 
     device: str = "rpi4"
@@ -232,6 +240,7 @@ class SearchConfig(Section):
     supernet_training: Training = Training(epochs=3, learning_rate=0.006)
     trial_training: TrialTraining | None = None
     finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
+    int8_training: Int8Training | None = None
     hyper_parameters: HyperParameters = HyperParameters()
 
     @model_validator(mode="after")

@@ -23,6 +23,13 @@ def export(
         str | None,
         typer.Option(help="The version on the board, such as 1.10; decides the opset.", show_default="as pinned"),
     ] = None,
+    int8_epochs: Annotated[
+        float | None,
+        typer.Option(
+            help="Fine-tune an INT8 file that loses too much, with its rounding, for so many epochs.",
+            show_default="those of the run",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the bundle's card as JSON.")] = False,
 ) -> None:
     """Make the bundle of one trial: distil it in full if that was not done, export and check it.
@@ -31,14 +38,17 @@ def export(
     run; give the same options. The first `tflite` makes an environment for LiteRT's converter, which takes minutes; see
     `edgetune doctor`.
     """
+    from edgetune.errors import ConfigError
     from edgetune.export.formats import formats_of
     from edgetune.export.onnx_file import PLAIN, OnnxForm, opset_for
     from edgetune.pipeline.search import resume
 
     wanted = None if formats is None else formats_of(formats, where="--formats")
     opset = PLAIN.opset if onnxruntime is None else opset_for(onnxruntime, where="--onnxruntime")
+    if int8_epochs is not None and not int8_epochs > 0:
+        raise ConfigError(f"{int8_epochs:g} epochs are none", where="--int8-epochs", mend="give more, or leave it out")
     with progress_reporter() as bars:
-        bundle = resume(run, bars).export(trial, wanted, OnnxForm(opset, dynamic_batch))
+        bundle = resume(run, bars).export(trial, wanted, OnnxForm(opset, dynamic_batch), int8_epochs=int8_epochs)
     if json:
         print_json(bundle.card.model_dump(mode="json"))
         return

@@ -18,7 +18,7 @@ from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement
 from edgetune.latency.prediction import Prediction
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 Format = Literal["onnx", "int8", "tvm", "tflite", "tflite-int8"]
 
@@ -70,14 +70,29 @@ class CheckedOn(Plain):
     agreement: Agreement
 
 
+class FineTuning(Plain):
+    """An INT8 file's weights are its own: the network's, trained on with their rounding for so many epochs.
+
+    `top1_before` and `top1_after` are the INT8 file's on the same validation pictures.
+    """
+
+    epochs: Annotated[float, Field(gt=0)]
+    top1_before: Fraction
+    top1_after: Fraction
+
+
 class Artefact(Plain):
-    """One model file. `note` says what a user must know first, such as that a TVM library is untuned."""
+    """One model file. `note` says what a user must know first, such as that a TVM library is untuned.
+
+    Without `fine_tuning` the weights are the network's.
+    """
 
     format: Format
     file: FileName
     test_top1: Fraction | None = None
     checks: tuple[CheckedOn, ...] = ()
     note: str = ""
+    fine_tuning: FineTuning | None = None
 
 
 class Omission(Plain):
@@ -146,7 +161,7 @@ class Card(Plain):
     files: Mapping[FileName, FileRecord] = Field(default_factory=dict)
     task: Literal["image classification"] = "image classification"
     signed_off: tuple[SignOff, ...] = ()
-    schema_version: Literal[2] = SCHEMA
+    schema_version: Literal[3] = SCHEMA
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -181,6 +196,7 @@ class Card(Plain):
 
 MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: lambda card: card | {"signed_off": []},
+    2: lambda card: card,  # weights of an INT8 file's own came with 3
 }
 """What makes a card of one schema a card of the next."""
 

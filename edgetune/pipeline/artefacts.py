@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from torch import nn
 
 from edgetune.data.pictures import Pictures
 from edgetune.errors import MissingDependencyError
 from edgetune.export import card as cards
 from edgetune.export import host
 from edgetune.export.agreement import compare_logits
-from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx
+from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx, quantize_tuned, settle_ranges
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.onnx_file import OnnxForm, export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
-from edgetune.pipeline.task import Task
+from edgetune.pipeline.int8_tuning import CALIBRATED_WITH, Int8Tuning
+from edgetune.pipeline.task import Task, pixels_of
 from edgetune.reporter import Reporter
 from edgetune.search.trial import Trial
 
-CALIBRATED_WITH = 256
-"""Training pictures that the ranges of INT8 activations are taken from."""
 INT8_JUDGED_ON, INT8_TESTED_ON = 2_000, 10_000
 """Pictures of the validation split that decide on INT8, and at most as many of the test split for its figure."""
 INT8_MAY_LOSE = 0.005
@@ -78,6 +78,7 @@ class Workshop:
     reporter: Reporter
     form: OnnxForm = field(default_factory=OnnxForm)
     quantised: dict[str, Quantised] = field(default_factory=dict)
+    int8_tuning: Int8Tuning | None = None
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -106,14 +107,14 @@ def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
 
 def _onnx(shop: Workshop) -> cards.Artefact:
     path = shop.path("model.onnx")
-    _export(shop, path, shop.form)
+    _export(shop, shop.distilled.network, path, shop.form)
     return _keep_exact(shop, "onnx", path, shop.expected.check_here(path), note=shop.form.spoken)
 
 
-def _export(shop: Workshop, path: Path, form: OnnxForm) -> None:
+def _export(shop: Workshop, network: nn.Module, path: Path, form: OnnxForm) -> None:
     data = shop.task.dataset
     export_onnx(
-        shop.distilled.network,
+        network,
         path,
         channels=data.channels,
         resolution=data.resolution,
@@ -134,18 +135,44 @@ def _int8(shop: Workshop) -> Made:
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
     known = shop.quantised.get("int8")
     if known is None:
-        judges = shop.task.dataset.validation.first(INT8_JUDGED_ON)
         known = shop.quantised["int8"] = quantize_best(
-            source,
-            path,
-            calibration=calibration,
-            pictures=pixels_of(judges, len(judges)),
-            labels=judges.labels,
-            may_lose=INT8_MAY_LOSE,
+            source, path, calibration=calibration, may_lose=INT8_MAY_LOSE, **_judges(shop)
         )
     else:
         quantize_onnx(source, path, calibration=calibration, method=known.method, float_ends=known.float_ends)
+    if shop.int8_tuning and known.loss > INT8_MAY_LOSE and known.speedup > 1:
+        known = _fine_tune(shop, shop.int8_tuning, known, source, path)
     return _keep_rounded(shop, "int8", path, known)
+
+
+def _fine_tune(shop: Workshop, tuning: Int8Tuning, before: Quantised, untuned: Path, path: Path) -> Quantised:
+    """The INT8 file of weights that were trained on with its rounding, in the place of the one that loses too much."""
+    rounded, source = tuning.tuned(shop.distilled.network, before.method), shop.path("tuned.onnx")
+    _export(shop, rounded.network, source, shop.form)
+    ranges, calibration = rounded.ranges(), pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
+    known = shop.quantised.get(tuning.key)
+    if known is None:
+        known = shop.quantised[tuning.key] = quantize_tuned(
+            source,
+            path,
+            untuned=untuned,
+            before=before,
+            ranges=ranges,
+            epochs=tuning.recipe.epochs,
+            calibration=calibration,
+            may_lose=INT8_MAY_LOSE,
+            **_judges(shop),
+        )
+    else:
+        method, ends, file = known.method, known.float_ends, shop.path("ranges.json")
+        settle_ranges(file, ranges, source, calibration=calibration, method=method)
+        quantize_onnx(source, path, calibration=calibration, method=method, float_ends=ends, ranges=file)
+    return known
+
+
+def _judges(shop: Workshop) -> dict[str, np.ndarray]:
+    judges = shop.task.dataset.validation.first(INT8_JUDGED_ON)
+    return {"pictures": pixels_of(judges, len(judges)), "labels": judges.labels}
 
 
 def _tvm(shop: Workshop) -> Made:
@@ -153,7 +180,7 @@ def _tvm(shop: Workshop) -> Made:
     source, path, twin = shop.path("model.onnx"), shop.path("model.tvm.so"), shop.path("host.tvm.so")
     if shop.form.dynamic_batch:  # schedules are made for fixed sizes
         source = shop.path("static.onnx")
-        _export(shop, source, replace(shop.form, dynamic_batch=False))
+        _export(shop, shop.distilled.network, source, replace(shop.form, dynamic_batch=False))
     try:
         schedules = compile_tvm(source, path, tvm_target=shop.task.predictor.profile.tvm_target)
         compile_tvm(source, twin, tvm_target=host_target())
@@ -196,16 +223,25 @@ def _keep_exact(
 def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Quantised) -> Made:
     """An INT8 artefact is kept where it is faster and loses less than half a point on the validation split."""
     if quantised.loss > INT8_MAY_LOSE:
-        return cards.Omission(
-            format=format,
-            reason=f"loses {100 * quantised.loss:.1f} points of validation top-1, more than {100 * INT8_MAY_LOSE:.1f}",
-        )
+        reason = f"loses {100 * quantised.loss:.1f} points of validation top-1, more than {100 * INT8_MAY_LOSE:.1f}"
+        if quantised.untuned_top1 is not None:
+            earlier = 100 * (quantised.float_top1 - quantised.untuned_top1)
+            reason += f", after {quantised.epochs:g} epochs with its rounding; {earlier:.1f} before them"
+        return cards.Omission(format=format, reason=reason)
     if quantised.speedup <= 1:
         return cards.Omission(format=format, reason=quantised.spoken + _hard_swishes(shop))
     test = shop.task.dataset.test.first(INT8_TESTED_ON)
     check = shop.expected.check_here(path)
+    before = quantised.untuned_top1
     return cards.Artefact(
-        format=format, file=path.name, test_top1=top1_of(path, test), checks=(check,), note=quantised.spoken
+        format=format,
+        file=path.name,
+        test_top1=top1_of(path, test),
+        checks=(check,),
+        note=quantised.spoken,
+        fine_tuning=None
+        if before is None
+        else cards.FineTuning(epochs=quantised.epochs, top1_before=before, top1_after=quantised.top1),
     )
 
 
@@ -222,11 +258,6 @@ MAKERS: Mapping[str, Callable[[Workshop], Made]] = {
     "tflite": _tflite,
     "tflite-int8": _tflite_int8,
 }
-
-
-def pixels_of(pictures: Pictures, count: int) -> np.ndarray:
-    """The first pictures as artefacts take them: float32 (N, C, H, W), raw pixel values."""
-    return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
 def top1_of(model: Path, pictures: Pictures) -> float:

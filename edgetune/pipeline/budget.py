@@ -15,6 +15,7 @@ from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
 from edgetune.distill.loop import Recipe
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import fit_teacher, new_teacher
+from edgetune.pipeline.int8_tuning import rounded_network
 from edgetune.pipeline.meta_features import LOOKED_AT
 from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
@@ -52,6 +53,10 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
     judging = min(len(dataset.train), enough(CALIBRATED_ON, dataset.resolution))
     judging += min(len(dataset.validation), JUDGED_ON)
+    int8_epoch = 0.0
+    if plan.int8:
+        rounded = rounded_network(task, network).to(device)
+        int8_epoch = times * _pass(lambda recipe: task.distil(rounded, logits, recipe), plan.int8)
     return Costs(
         teacher_epoch=teacher_epoch,
         supernet_epoch=0.0
@@ -62,6 +67,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         trial=judging * glance,
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
+        int8_epoch=int8_epoch,
     )
 
 

@@ -13,8 +13,9 @@ from edgetune.export.arena import onnxruntime_arena_bytes
 from edgetune.export.bundle import Bundle, write_bundle
 from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
-from edgetune.pipeline.artefacts import Distilled, Expected, Workshop, make_artefacts, pixels_of
-from edgetune.pipeline.task import Task
+from edgetune.pipeline.artefacts import Distilled, Expected, Workshop, make_artefacts
+from edgetune.pipeline.int8_tuning import Int8Tuning
+from edgetune.pipeline.task import Task, pixels_of
 from edgetune.report import summary as report
 from edgetune.reporter import Reporter
 
@@ -35,6 +36,7 @@ def bundle_network(
     formats: tuple[str, ...],
     form: OnnxForm = PLAIN,
     quantised: dict[str, Quantised],
+    int8_tuning: Int8Tuning | None = None,
     reporter: Reporter,
 ) -> Bundle:
     """Exports, quantises, compiles and checks; writes `folder`, whole or not at all.
@@ -43,6 +45,8 @@ def bundle_network(
     ----------
     quantised
         What was measured of the INT8 artefacts when they were first made; filled with what is measured now.
+    int8_tuning
+        What an INT8 artefact that loses too much is fine-tuned with.
 
     Raises
     ------
@@ -53,7 +57,8 @@ def bundle_network(
         work = Path(scratch)
         pixels = pixels_of(task.dataset.validation, CHECKED_ON)
         expected = Expected(pixels, torch_logits_of(distilled.network, pixels))
-        made = make_artefacts(Workshop(task, distilled, expected, work, reporter, form, quantised), formats)
+        shop = Workshop(task, distilled, expected, work, reporter, form, quantised, int8_tuning)
+        made = make_artefacts(shop, formats)
         artefacts = [result for result in made if isinstance(result, cards.Artefact)]
         omitted = [result for result in made if isinstance(result, cards.Omission)]
         card = _card(task, distilled, teacher, artefacts, omitted, provenance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edgetune.config import SearchConfig, Training
+from edgetune.config import Int8Training, SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
@@ -17,7 +17,8 @@ and is the one that is held against the teacher."""
 class Plan:
     """Recipes of the trainings, and how many networks are judged and finished.
 
-    With a recipe for `trial` each network is trained apart to be judged, and there is no supernet.
+    With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
+    finalists are fine-tuned with the rounding of their INT8 files where those lose too much.
     """
 
     teacher: Recipe
@@ -26,6 +27,7 @@ class Plan:
     trials: int
     finalists: int
     trial: Recipe | None = None
+    int8: Recipe | None = None
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
@@ -35,6 +37,7 @@ class Plan:
         """One line for a person."""
         judging = {"trial": self.trial} if self.trial else {"supernet": self.supernet}
         trainings = {"teacher": self.teacher, **judging, "finalist": self.finalist}
+        trainings |= {"INT8": self.int8} if self.int8 else {}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
         counts = f"{self.trials} trials, {self.finalists} finalists"
         hint = "; little is learnt in less than half an epoch: give more time, or a smaller --resolution"
@@ -53,31 +56,38 @@ class Costs:
     trial: float
     export: float
     clocking: float
+    int8_epoch: float = 0.0
 
 
 def plan_of(config: SearchConfig) -> Plan:
     """The whole work."""
-
-    def recipe(training: Training, *, shift: int = 0, shrunk: float = 0.0) -> Recipe:
-        """Students see the pictures that the teacher's outputs were computed for: consistent teaching (Beyer 2022)."""
-        return Recipe(
-            epochs=training.epochs,
-            learning_rate=training.learning_rate,
-            batch_size=training.batch_size,
-            shift=shift,
-            flip=config.augmentation.flip,
-            shrunk=shrunk,
-            optimizer=training.optimizer,
-            weight_decay=training.weight_decay,
-        )
-
     return Plan(
-        teacher=recipe(config.teacher_training, shift=config.augmentation.shift),
-        supernet=recipe(config.supernet_training, shrunk=0.5),
-        finalist=recipe(config.finalist_training),
+        teacher=_recipe(config, config.teacher_training, shift=config.augmentation.shift),
+        supernet=_recipe(config, config.supernet_training, shrunk=0.5),
+        finalist=_recipe(config, config.finalist_training),
         trials=config.trials,
         finalists=config.finalists,
-        trial=recipe(config.trial_training) if config.trial_training else None,
+        trial=_recipe(config, config.trial_training) if config.trial_training else None,
+        int8=_recipe(config, config.int8_training) if config.int8_training else None,
+    )
+
+
+def int8_recipe(config: SearchConfig, epochs: float) -> Recipe:
+    """Of a fine-tuning with INT8 rounding, whether the configuration has one or not."""
+    return replace(_recipe(config, config.int8_training or Int8Training(epochs=epochs)), epochs=epochs)
+
+
+def _recipe(config: SearchConfig, training: Training, *, shift: int = 0, shrunk: float = 0.0) -> Recipe:
+    """Students see the pictures that the teacher's outputs were computed for: consistent teaching (Beyer 2022)."""
+    return Recipe(
+        epochs=training.epochs,
+        learning_rate=training.learning_rate,
+        batch_size=training.batch_size,
+        shift=shift,
+        flip=config.augmentation.flip,
+        shrunk=shrunk,
+        optimizer=training.optimizer,
+        weight_decay=training.weight_decay,
     )
 
 
@@ -102,6 +112,7 @@ def shorten(plan: Plan, budget: float, costs: Costs) -> Plan:
         supernet=_shorter(plan.supernet, factor),
         finalist=_shorter(plan.finalist, factor),
         trial=_shorter(plan.trial, factor) if plan.trial else None,
+        int8=_shorter(plan.int8, factor) if plan.int8 else None,
     )
 
 
@@ -115,10 +126,12 @@ def _training_seconds(plan: Plan, costs: Costs) -> float:
     judging = plan.supernet.epochs * costs.supernet_epoch
     if plan.trial:
         judging = plan.trials * plan.trial.epochs * costs.finalist_epoch
+    rounded = plan.finalists * plan.int8.epochs * costs.int8_epoch if plan.int8 else 0.0  # as if all had to be
     return (
         plan.teacher.epochs * costs.teacher_epoch
         + judging
         + (plan.finalists - 1 + LONGER) * plan.finalist.epochs * costs.finalist_epoch
+        + rounded
     )
 
 

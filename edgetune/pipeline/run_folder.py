@@ -65,6 +65,14 @@ class RunFolder:
         """A finalist's weights once it is trained, of which its bundle can be made again."""
         return self.path / "finalists" / f"{self.name_of(trial)}.safetensors"
 
+    def int8_training(self, trial: int, epochs: float) -> Path:
+        """The training state of a finalist that is fine-tuned with its rounding."""
+        return self.path / "finalists" / f"{self.name_of(trial)}.int8-{epochs:g}.pt"
+
+    def int8_weights(self, trial: int, epochs: float) -> Path:
+        """The weights and ranges that it ended with."""
+        return self.path / "finalists" / f"{self.name_of(trial)}.int8-{epochs:g}.safetensors"
+
     def bundle(self, trial: int) -> Path:
         return self.path / "bundles" / self.name_of(trial)
 

@@ -41,10 +41,11 @@ from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.front import final_front
+from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
-from edgetune.pipeline.plan import Plan, plan_of, shorten
+from edgetune.pipeline.plan import Plan, int8_recipe, plan_of, shorten
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise, write_summary
 from edgetune.pipeline.supernet_start import begin_supernet
@@ -254,7 +255,7 @@ class SearchRun:
             return adapter.validate_python(stored)
         with self.stage("export"):
             distilled = self.distilled(trial)
-            bundle = self.bundle(distilled, teacher)
+            bundle = self.bundle(distilled, teacher, int8=self.plan().int8)
             finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
         self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
         return finalist
@@ -277,6 +278,7 @@ class SearchRun:
         teacher: Teacher,
         formats: tuple[str, ...] | None = None,
         form: OnnxForm = PLAIN,
+        int8: Recipe | None = None,
     ) -> Bundle:
         """Exports and checks a network; what was there before gives way once the new bundle stands.
 
@@ -296,6 +298,7 @@ class SearchRun:
             formats=formats or self.formats,
             form=form,
             quantised=quantised,
+            int8_tuning=self.int8_tuning(distilled.trial, int8, teacher) if int8 else None,
             reporter=self.reporter,
         )
         self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
@@ -303,12 +306,35 @@ class SearchRun:
         fresh.rename(folder)
         return read_bundle(folder)
 
+    def int8_tuning(self, trial: Trial, recipe: Recipe, teacher: Teacher) -> Int8Tuning:
+        return Int8Tuning(
+            self.task,
+            trial.sample,
+            f"{self.folder.name_of(trial.number)} INT8",
+            recipe,
+            teacher,
+            partial(self.teacher_outputs, teacher),
+            weights=self.folder.int8_weights(trial.number, recipe.epochs),
+            checkpoint=self.folder.int8_training(trial.number, recipe.epochs),
+            device=self.device,
+            progress=self.reporter.progress,
+        )
+
     @property
     def formats(self) -> tuple[str, ...]:
         return formats_of(self.config.formats, where="formats") if self.config.formats else USUAL
 
-    def export(self, number: int, formats: tuple[str, ...] | None = None, form: OnnxForm = PLAIN) -> Bundle:
+    def export(
+        self,
+        number: int,
+        formats: tuple[str, ...] | None = None,
+        form: OnnxForm = PLAIN,
+        *,
+        int8_epochs: float | None = None,
+    ) -> Bundle:
         """The bundle of any trial, made anew; distilled in full first if that was not done.
+
+        `int8_epochs`, in the place of the plan's, are those of fine-tuning an INT8 artefact that loses too much.
 
         Raises
         ------
@@ -324,7 +350,8 @@ class SearchRun:
         if not self.folder.weights(number).is_file():
             outputs = self.teacher_outputs(teacher)
             self.distil([trial], [plan.finalist], self.judge(plan, outputs), outputs, teacher)
-        return self.bundle(self.distilled(trial), teacher, formats, form)
+        int8 = plan.int8 if int8_epochs is None else int8_recipe(self.config, int8_epochs)
+        return self.bundle(self.distilled(trial), teacher, formats, form, int8)
 
     @property
     def provenance(self) -> dict[str, object]:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from edgetune.config import SearchConfig
 from edgetune.data.load import load_dataset
-from edgetune.data.pictures import Dataset
+from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
@@ -156,7 +157,7 @@ class Task:
 
     def distil(
         self,
-        network: Network,
+        network: nn.Module,
         teacher_logits: np.ndarray,
         recipe: Recipe,
         *,
@@ -195,6 +196,11 @@ class Task:
             progress=progress,
             after_epoch=after_epoch,
         )
+
+
+def pixels_of(pictures: Pictures, count: int) -> np.ndarray:
+    """The first pictures as artefacts take them: float32 (N, C, H, W), raw pixel values."""
+    return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
 def hyper_parameters(sample: Sample) -> dict[str, Value]:

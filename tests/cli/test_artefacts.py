@@ -61,7 +61,7 @@ def test_a_bundle_whose_file_was_changed(refuses: Refuses, bundle: Path) -> None
 
 def test_a_card_of_a_newer_schema(refuses: Refuses, bundle: Path) -> None:
     text = (bundle / "card.json").read_text()
-    (bundle / "card.json").write_text(text.replace('"schema_version": 2', '"schema_version": 3'))
+    (bundle / "card.json").write_text(text.replace('"schema_version": 3', '"schema_version": 4'))
     assert "update edgetune" in refuses("verify", bundle)
 
 

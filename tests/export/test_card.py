@@ -9,7 +9,7 @@ from edgetune.errors import ExportError
 from edgetune.export.card import SCHEMA, Card, SignOff
 from tools.card_schema import PUBLISHED, text
 
-OF_SCHEMA_1 = Path(__file__).with_name("card_of_schema_1.json")
+OLDER = [Path(__file__).with_name(f"card_of_schema_{schema}.json") for schema in range(1, SCHEMA)]
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:
@@ -24,11 +24,13 @@ def test_every_key_of_a_card_is_in_the_published_schema(card: Card) -> None:
     assert schema["additionalProperties"] is False
 
 
-def test_a_card_of_the_first_schema_is_brought_up_to_date() -> None:
-    card = Card.from_json(OF_SCHEMA_1.read_text(), where=OF_SCHEMA_1)
+@pytest.mark.parametrize("older", OLDER, ids=lambda path: path.stem)
+def test_a_card_of_an_older_schema_is_brought_up_to_date(older: Path) -> None:
+    card = Card.from_json(older.read_text(), where=older)
     assert card.schema_version == SCHEMA
     assert card.signed_off == ()
     assert card.artefacts[0].format == "onnx"
+    assert card.artefacts[0].fine_tuning is None
 
 
 @pytest.mark.parametrize(("schema", "mend"), [("99", "update edgetune"), ("0", "export the bundle again"), ('"x"', "")])

@@ -18,9 +18,9 @@ from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import OnnxForm
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.network import build_network
-from edgetune.pipeline.artefacts import Distilled, _keep_rounded, pixels_of
+from edgetune.pipeline.artefacts import Distilled, _keep_rounded
 from edgetune.pipeline.bundling import bundle_network
-from edgetune.pipeline.task import Task
+from edgetune.pipeline.task import Task, pixels_of
 from edgetune.reporter import Reporter
 from edgetune.search.trial import Trial
 

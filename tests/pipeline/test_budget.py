@@ -22,11 +22,11 @@ def test_few_pictures_are_clocked_and_all_are_counted(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         finalist, "recalibrate", lambda net, images: (seen.append(len(images)), recalibrate(net, images))
     )
-    config = SearchConfig(data="digits")
+    config = SearchConfig.model_validate({"data": "digits", "int8_training": {"epochs": 1}})
     task = Task(config, load_data(config), Predictor.load("rpi4"))
     plan = plan_of(config)
     costs = measure_costs(task, plan, None, torch.device("cpu"))
     assert seen and max(seen) <= BATCHES * plan.finalist.batch_size < len(task.dataset.train)
     assert all(getattr(costs, field.name) > 0 for field in fields(costs))
-    clocked = costs.teacher_epoch + costs.supernet_epoch + costs.finalist_epoch
+    clocked = costs.teacher_epoch + costs.supernet_epoch + costs.finalist_epoch + costs.int8_epoch
     assert costs.clocking > clocked * BATCHES * plan.finalist.batch_size / len(task.dataset.train)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from edgetune.config import SearchConfig
-from edgetune.pipeline.plan import LONGER, Costs, Plan, plan_of, seconds, shorten
+from edgetune.pipeline.plan import LONGER, Costs, Plan, int8_recipe, plan_of, seconds, shorten
 
 PLAN = plan_of(SearchConfig())
 APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
@@ -30,6 +30,24 @@ def test_trials_that_are_trained_apart_take_their_epochs_and_no_supernet() -> No
     assert (APART.trial and APART.trial.optimizer, APART.finalist) == ("sgd", PLAN.finalist)
     supernet = PLAN.supernet.epochs * COSTS.supernet_epoch
     assert seconds(APART, COSTS) == pytest.approx(seconds(PLAN, COSTS) - supernet - 60 * 0.4 + 60 * 2 * 10)
+
+
+def test_fine_tuning_with_int8_rounding_is_planned_for_all_finalists_and_shortened_with_the_rest() -> None:
+    plan = plan_of(SearchConfig.model_validate({"int8_training": {"epochs": 2}}))
+    costs = replace(COSTS, int8_epoch=30)
+    assert seconds(plan, costs) == pytest.approx(seconds(PLAN, COSTS) + PLAN.finalists * 2 * 30)
+    short = shorten(plan, 600, costs)
+    assert seconds(short, costs) == pytest.approx(600, rel=0.01)
+    assert short.int8 is not None and short.int8.epochs == pytest.approx(
+        2 * short.finalist.epochs / plan.finalist.epochs
+    )
+    assert "INT8" in plan.describe() and "INT8" not in PLAN.describe()
+
+
+def test_an_export_may_ask_for_other_epochs() -> None:
+    config = SearchConfig.model_validate({"int8_training": {"epochs": 2, "learning_rate": 0.5}})
+    assert int8_recipe(config, 3) == replace(plan_of(config).int8, epochs=3)
+    assert int8_recipe(SearchConfig(), 3).learning_rate == 0.001
 
 
 @pytest.mark.parametrize("plan", [PLAN, APART], ids=["supernet", "apart"])

@@ -36,7 +36,7 @@ from edgetune.export.tvm_library import compile_tvm, host_target
 from edgetune.export.verify import logits_on, python_here
 from edgetune.files import cache_folder
 from edgetune.nets.network import Network, build_network
-from edgetune.pipeline.artefacts import pixels_of
+from edgetune.pipeline.task import pixels_of
 from edgetune.space.mobile import MOBILE_SPACES
 from tools.pi_userland import PiUserland
 
