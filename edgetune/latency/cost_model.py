@@ -165,3 +165,12 @@ def log_evidence(model: CostModel, features: Array, latency_ms: Array, prior: Pr
     away = model.log_factors - prior.mean
     volume = np.linalg.slogdet(model.covariance)[1] + np.linalg.slogdet(prior.precision)[1]
     return float(likelihood - 0.5 * away @ prior.precision @ away + 0.5 * volume)
+
+
+def fit_beneath(
+    residual: Residual | None, features: Array, latency_ms: Array, prior: Prior, iterations: int = 60
+) -> tuple[float, CostModel]:
+    """The most probable factors with a known residual on top, and the logarithm of their evidence."""
+    plain = latency_ms if residual is None else latency_ms * np.exp(-residual(features))
+    fit = fit_cost_model(features, plain, prior, iterations=iterations)
+    return log_evidence(fit, features, plain, prior), CostModel(fit.log_factors, fit.covariance, residual)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,14 @@ class Ensemble:
     @classmethod
     def of(cls, model: CostModel, origin: str) -> Ensemble:
         return cls((Member(model, 1.0, origin),))
+
+    @classmethod
+    def weighted(cls, fits: Sequence[tuple[float, CostModel, str]]) -> Ensemble:
+        """By the logarithm of how probable each makes the measurements, up to a constant; with its origin."""
+        scores = np.array([score for score, _, _ in fits])
+        weights = np.exp(scores - scores.max())
+        weights /= weights.sum()
+        return cls(tuple(Member(m, float(w), origin) for (_, m, origin), w in zip(fits, weights, strict=True)))
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Latencies (networks,) in milliseconds, and the spreads of their logarithms with the members' disagreement."""

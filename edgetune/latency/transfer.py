@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgetune.latency.cost_model import Array, CostModel, Prior, Residual, fit_cost_model, log_evidence
-from edgetune.latency.ensemble import Ensemble, Member
+from edgetune.latency.cost_model import Array, CostModel, Prior, Residual, fit_beneath
+from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES
 from edgetune.latency.population import SHEET_MEAN, SHEET_SPREAD
 from edgetune.latency.setting import Setting
@@ -63,24 +63,16 @@ def transfer(
     fits: list[tuple[float, CostModel, str]] = []
     for source in kindred(setting, known):
         prior = Prior(source.model.log_factors, precision)
-        residual = source.model.residual
-        plain = latency_ms if residual is None else latency_ms * np.exp(-residual(features))
-        fit = fit_cost_model(features, plain, prior, iterations=25)
+        score, fit = fit_beneath(source.model.residual, features, latency_ms, prior, iterations=25)
         kinship = SAME * ((source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision))
-        score = log_evidence(fit, features, plain, prior) + kinship
-        fits.append((score, CostModel(fit.log_factors, fit.covariance, residual), source.label))
+        fits.append((score + kinship, fit, source.label))
     same = [source.model for source in known if source.setting.runtime == setting.runtime]
     if len(same) >= SOME:
         common = distribution(same, everything)
-        fit = fit_cost_model(features, latency_ms, common)
-        score = log_evidence(fit, features, latency_ms, common) + 2 * SAME
-        fits.append((score, fit, f"boards with {setting.runtime}"))
-    fit = fit_cost_model(features, latency_ms, everything)
-    fits.append((log_evidence(fit, features, latency_ms, everything), fit, "all boards"))
-    fits = sorted(fits, key=lambda fit: -fit[0])[:MOST]
-    weights = np.exp([score - fits[0][0] for score, _, _ in fits])
-    weights /= weights.sum()
-    return Ensemble(tuple(Member(m, float(w), origin) for (_, m, origin), w in zip(fits, weights, strict=True)))
+        score, fit = fit_beneath(None, features, latency_ms, common)
+        fits.append((score + 2 * SAME, fit, f"boards with {setting.runtime}"))
+    fits.append((*fit_beneath(None, features, latency_ms, everything), "all boards"))
+    return Ensemble.weighted(sorted(fits, key=lambda fit: -fit[0])[:MOST])
 
 
 def distribution(models: Sequence[CostModel], everything: Prior) -> Prior:

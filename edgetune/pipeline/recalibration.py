@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgetune.latency.cost_model import Array, CostModel, Prior, fit_cost_model, log_evidence
+from edgetune.latency.cost_model import Array, Prior, fit_beneath
 from edgetune.latency.design import choose, sensitivities
-from edgetune.latency.ensemble import Ensemble, Member
+from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import graph_features
 from edgetune.latency.fit import Data, fit_setting
 from edgetune.latency.fitted import FittedMember
@@ -62,19 +62,13 @@ def recalibrated(predictor: Predictor, graphs: Sequence[Graph], latencies: Seque
 
 def _updated(ensemble: Ensemble, features: Array, latency: Array) -> Ensemble:
     """Each member's posterior, weighted anew by how probable it makes the measurements."""
-    models, scores = [], []
+    fits = []
     for member in ensemble.members:
         model = member.model
         prior = Prior.of(model.log_factors, model.covariance + UNIT**2 + ROUNDED**2 * np.eye(len(model.log_factors)))
-        residual = model.residual
-        plain = latency if residual is None else latency * np.exp(-residual(features))
-        fit = fit_cost_model(features, plain, prior)
-        models.append(CostModel(fit.log_factors, fit.covariance, residual))
-        scores.append(np.log(max(member.weight, 1e-9)) + log_evidence(fit, features, plain, prior))
-    weights = np.exp(np.array(scores) - max(scores))
-    weights /= weights.sum()
-    parts = zip(models, weights, ensemble.members, strict=True)
-    return Ensemble(tuple(Member(model, float(weight), member.origin) for model, weight, member in parts))
+        score, fit = fit_beneath(model.residual, features, latency, prior)
+        fits.append((np.log(max(member.weight, 1e-9)) + score, fit, member.origin))
+    return Ensemble.weighted(fits)
 
 
 def _features(predictor: Predictor, graphs: Sequence[Graph]) -> Array:
