@@ -99,6 +99,7 @@ class OnnxRuntime(Runtime):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.x64quantprecision", "1")  # see export/board/run_onnx.py
         refusals = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented)
         try:
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -14,6 +14,7 @@ import numpy as np
 
 def load(model: str | os.PathLike[str], threads: int = 1) -> Callable[[np.ndarray], np.ndarray]:
     """A function from one picture, float32 (1, C, H, W), to its logits (1, classes)."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
