@@ -57,12 +57,13 @@ def test_tuned_schedules_are_found_kept_and_used(
     interrupted(4)
     database = tmp_path / "tuned.jsonl"
     report = tune_model(model, "host", budget_seconds=600, database=database)
-    assert len(report.kernels) == 2  # of the last layer only one tile fits
+    tuned = len(report.kernels)
+    assert tuned in (2, 3)  # where vectors hold 16 numbers only one tile fits the last layer
     assert all(kernel.ms <= kernel.by_rule_ms for kernel in report.kernels)
-    assert sum(kernel.timed for kernel in report.kernels) > 2 + BATCH
+    assert sum(kernel.timed for kernel in report.kernels) > tuned + BATCH
     assert sum(kernel.share for kernel in report.kernels) == pytest.approx(1)
     note = compile_tvm(model, tmp_path / "tuned.so", tvm_target=host_target(), database=database)
-    assert note.startswith("loops of 2 of 3 kernels tuned")
+    assert note.startswith(f"loops of {tuned} of 3 kernels tuned")
     pixels = np.random.default_rng(0).random((3, 1, 16, 16), dtype=np.float32)
     with torch.no_grad():
         expected = two_layers(torch.from_numpy(pixels)).numpy()
