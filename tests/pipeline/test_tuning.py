@@ -54,7 +54,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def test_tuned_schedules_are_found_kept_and_used(
     two_layers: nn.Module, model: Path, tmp_path: Path, interrupted: Callable[[int], None]
 ) -> None:
-    interrupted(4)
+    interrupted(6)
     database = tmp_path / "tuned.jsonl"
     report = tune_model(model, "host", budget_seconds=600, database=database)
     tuned = len(report.kernels)
