@@ -12,6 +12,12 @@ import pytest
 
 HEAVY = ("torch", "nni", "tvm", "transformers", "sklearn", "scipy", "plotly", "onnx", "onnxruntime", "pymoo", "pandas")
 EDGETUNE = str(Path(sys.executable).with_name("edgetune"))
+EMPTY_HELP = [
+    sys.executable,
+    "-c",
+    "import typer\napp = typer.Typer()\n@app.command()\ndef main(): ...\napp(['--help'])",
+]
+"""The help of a command without options, by the library that edgetune's is made with."""
 LIGHT_ROOMS = (
     "edgetune",
     "edgetune.space.mobile",
@@ -41,11 +47,18 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[sys.executable, "-c", "import edgetune"], [EDGETUNE, "--help"]], ids=["import", "help"]
+    ("command", "least"),
+    [([sys.executable, "-c", "import edgetune"], [sys.executable, "-c", ""]), ([EDGETUNE, "--help"], EMPTY_HELP)],
+    ids=["import", "help"],
 )
-def test_answers_within_0_3_s(command: list[str]) -> None:
-    """The best of five, in seconds of processor time, which other work on the machine does not lengthen much."""
-    assert min(processor_seconds(command) for _ in range(5)) < 0.3
+def test_answers_at_once(command: list[str], least: list[str]) -> None:
+    """In processor time, at most three times what Python, or a command that does nothing, takes: tenths of a second,
+    where torch alone takes seconds."""
+    assert quickest(command) < 3 * quickest(least)
+
+
+def quickest(command: list[str]) -> float:
+    return min(processor_seconds(command) for _ in range(5))
 
 
 def processor_seconds(command: list[str]) -> float:
