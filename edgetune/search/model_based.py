@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +17,9 @@ from edgetune.search.strategy import Strategy
 from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 PARENTS = 32
 CHILDREN = 384
@@ -53,7 +59,8 @@ class ModelBased(Strategy):
 
     def _search(self, rng: np.random.Generator) -> Sample | None:
         if len(self.known) >= self.initial and sum(trial.values is not None for trial in self.trials) >= 2:
-            best = self._best_candidate(rng)
+            with _one_thread():
+                best = self._best_candidate(rng)
             if best is not None:
                 return best
         return super()._search(rng)
@@ -79,3 +86,18 @@ class ModelBased(Strategy):
         strangers = STRANGERS[0] if slow else int(np.clip(COVARIANCES // len(self.trials), *STRANGERS))
         drawn = self.encoding.masked(self.encoding.draw(strangers, rng))
         return np.vstack([self.encoding.children(parents, CHILDREN, rng), drawn])
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Matrices of a few hundred rows are too small to share: beside other work, waiting for a second thread made a
+    proposal several times as long."""
+    return _linear_algebra().limit(limits=1, user_api="blas")
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries that are loaded; to look for them takes as long as some proposals do."""
+    import scipy.linalg  # noqa: F401  (brings a library of its own)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
