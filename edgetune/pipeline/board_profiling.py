@@ -82,10 +82,9 @@ def profile_board(
     chosen = _chosen(profile, setting, networks)
     with tempfile.TemporaryDirectory() as scratch:
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
-        began, common = time.monotonic(), COMMON
+        began, common, request = time.monotonic(), COMMON, replace(REQUEST, threads=threads)
         reporter.progress(STAGE, len(journal.found), networks)
         while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
-            request = replace(REQUEST, threads=threads)
             gone = _clock(agents, left[:BATCH], request, common, Path(scratch), journal, reporter, of=networks)
             agents, common = [agent for agent in agents if agent.name not in gone], 0
         measurements = Path(scratch) / "measurements.csv"
