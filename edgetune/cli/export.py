@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,9 @@ def export(
 
     wanted = None if formats is None else formats_of(formats, where="--formats")
     opset = PLAIN.opset if onnxruntime is None else opset_for(onnxruntime, where="--onnxruntime")
-    if int8_epochs is not None and not int8_epochs > 0:
-        raise ConfigError(f"{int8_epochs:g} epochs are none", where="--int8-epochs", mend="give more, or leave it out")
+    if int8_epochs is not None and not 0 < int8_epochs < math.inf:
+        what, mend = f"no training takes {int8_epochs:g} epochs", "give a positive number, such as 2, or leave it out"
+        raise ConfigError(what, where="--int8-epochs", mend=mend)
     with progress_reporter() as bars:
         bundle = resume(run, bars).export(trial, wanted, OnnxForm(opset, dynamic_batch), int8_epochs=int8_epochs)
     if json:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from edgetune import files
-from edgetune.cli import main
+from edgetune.cli import app, main
 from edgetune.errors import MissingDependencyError, StorageError
 from edgetune.export import linker
 from edgetune.export.bundle import write_bundle
@@ -83,6 +84,18 @@ def test_an_unknown_format(refuses: Refuses, tmp_path: Path) -> None:
     assert "did you mean tflite?" in refuses("export", tmp_path, "--trial", "1", "--formats", "onnx,tflit")
     assert "did you mean onnx?" in refuses("search", "--data", "digits", "--formats", "onx")
     assert "no format" in refuses("search", "--data", "digits", "--formats", ",")
+
+
+@pytest.mark.parametrize("epochs", ["inf", "nan", "-1", "0"])
+def test_a_fine_tuning_that_cannot_be(refuses: Refuses, tmp_path: Path, epochs: str) -> None:
+    error = refuses("export", tmp_path, "--trial", "1", "--int8-epochs", epochs)
+    assert f"--int8-epochs: no training takes {epochs} epochs (give a positive number" in error
+
+
+def test_epochs_that_are_no_number() -> None:
+    found = CliRunner().invoke(app, ["export", "run", "--trial", "1", "--int8-epochs", "abc"])
+    assert found.exit_code == 2 and found.stdout == ""
+    assert "'--int8-epochs'" in found.stderr and "Traceback" not in found.stderr
 
 
 def test_only_files_can_be_simulated_and_only_on_the_rpi4(refuses: Refuses, model: Path) -> None:
