@@ -6,8 +6,8 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +82,11 @@ def profile_board(
     chosen = _chosen(profile, setting, networks)
     with tempfile.TemporaryDirectory() as scratch:
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
-        began, common, request = time.monotonic(), COMMON, replace(REQUEST, threads=threads)
-        reporter.progress(STAGE, len(journal.found), networks)
+        clocking = Clocking(agents, replace(REQUEST, threads=threads), Path(scratch), journal, networks, reporter)
+        began = time.monotonic()
+        clocking.tell()
         while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
-            gone = _clock(agents, left[:BATCH], request, common, Path(scratch), journal, reporter, of=networks)
-            agents, common = [agent for agent in agents if agent.name not in gone], 0
+            clocking.clock(left[:BATCH])
         measurements = Path(scratch) / "measurements.csv"
         latencies.write_measurements(measurements, journal.measurements(setting))
         fitted = calibrate(device, measurements, out=out)
@@ -153,6 +153,41 @@ def _entry(line: str) -> dict[str, object] | None:
     return entry
 
 
+@dataclass
+class Clocking:
+    """Networks on a board's agents, batch by batch, as far as the `journal` has them."""
+
+    agents: Sequence[Agent]
+    """Those that answer: the next batch leaves out what vanished during one."""
+    request: Request
+    folder: Path
+    journal: Journal
+    networks: int
+    reporter: Reporter
+    common: int = COMMON
+    """Networks of the next batch that all boards clock, to be compared: some of the first, none later."""
+
+    def tell(self) -> None:
+        self.reporter.progress(STAGE, len(self.journal.found), self.networks)
+
+    def clock(self, names: Sequence[str]) -> None:
+        """What one network cannot be clocked for is raised when the others have been."""
+        paths = {self.folder / f"{name}.onnx": name for name in names}
+        for path, name in paths.items():
+            path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
+
+        def keep(path: Path, _: str, measurement: Measurement) -> None:
+            self.journal.add(paths[path], measurement)
+            self.tell()
+
+        results = measure_on(self.agents, list(paths), self.request, common=self.common, on_result=keep)
+        for note in results.notes:
+            self.reporter.say(f"warning: {note}")
+        for failure in results.failures.values():
+            raise failure
+        self.agents, self.common = [agent for agent in self.agents if agent.name not in results.gone], 0
+
+
 def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:
     """The version of onnxruntime that all boards have."""
     bodies: dict[str, BoardBody] = {}
@@ -183,30 +218,3 @@ def _chosen(profile: Profile, setting: Setting, count: int) -> list[str]:
     machine = machine_of(profile, setting)
     features = np.array([graph_features(reference_graph(name), machine) for name in POOL])
     return [POOL[i] for i in informative_networks(features, population(), max(count, FEWEST))]
-
-
-def _clock(
-    agents: Sequence[Agent],
-    names: Sequence[str],
-    request: Request,
-    common: int,
-    folder: Path,
-    journal: Journal,
-    reporter: Reporter,
-    of: int,
-) -> Collection[str]:
-    """Clocks networks, the first `common` on all boards; returns the names of boards that vanished meanwhile."""
-    paths = {folder / f"{name}.onnx": name for name in names}
-    for path, name in paths.items():
-        path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
-
-    def keep(path: Path, _: str, measurement: Measurement) -> None:
-        journal.add(paths[path], measurement)
-        reporter.progress(STAGE, len(journal.found), of)
-
-    results = measure_on(agents, list(paths), request, common=common, on_result=keep)
-    for note in results.notes:
-        reporter.say(f"warning: {note}")
-    for failure in results.failures.values():
-        raise failure
-    return results.gone.keys()
