@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from edgetune.latency.prediction import Prediction
+from edgetune.report.labels import RADIUS, places
 from edgetune.report.summary import Finalist, RunSummary, TrialPoint
 from edgetune.report.words import count, milliseconds, percent, size
 
@@ -20,7 +21,6 @@ TRIAL, REFUSED, FRONT, FINALIST, LIMIT, TEACHER = (
     f"var(--{name})" for name in ("trial", "refused", "front", "finalist", "limit", "teacher")
 )
 HOVER = {"bgcolor": "var(--paper)", "bordercolor": GRID, "font": {"color": INK}}
-LABELLED = 14  # more names than this would cover one another
 
 
 def pareto(summary: RunSummary) -> dict[str, Any]:
@@ -38,10 +38,11 @@ def pareto(summary: RunSummary) -> dict[str, Any]:
     add_trials(figure, "trials", behind, kind, color=TRIAL, symbol="circle")
     add_trials(figure, "trials beyond a limit", beyond, kind, color=REFUSED, symbol="x-thin-open")
     add_trials(figure, "front of the search", front, kind, mode="lines+markers", color=FRONT, symbol="diamond")
-    add_finalists(figure, summary)
+    x, y = latency_range(summary, drawn), accuracy_range(summary, drawn)
+    add_finalists(figure, summary, x, y)
     add_lines(figure, summary)
-    figure.update_xaxes(rangemode="tozero")
-    figure.update_yaxes(range=accuracy_range(summary, drawn))
+    figure.update_xaxes(range=x)
+    figure.update_yaxes(range=y)
     return plain(figure)
 
 
@@ -69,11 +70,16 @@ def add_trials(
     )
 
 
-def add_finalists(figure: go.Figure, summary: RunSummary) -> None:
+def add_finalists(figure: go.Figure, summary: RunSummary, x: Sequence[float], y: Sequence[float]) -> None:
+    """Each with its name where there is room for it between the ends of the axes, `x` and `y`."""
     finalists = summary.finalists
     if not finalists:
         return
     latencies = [finalist.latency for finalist in finalists]
+    where = places(
+        [finalist.name for finalist in finalists],
+        [(share(f.latency.latency_ms, x), share(100 * f.test_top1, y)) for f in finalists],
+    )
     best = list(accumulate((100 * finalist.test_top1 for finalist in finalists), max))
     figure.add_scatter(
         x=[latency.latency_ms for latency in latencies],
@@ -87,11 +93,11 @@ def add_finalists(figure: go.Figure, summary: RunSummary) -> None:
         name="finalists, test top-1",
         x=[latency.latency_ms for latency in latencies],
         y=[100 * finalist.test_top1 for finalist in finalists],
-        mode="markers+text" if len(finalists) <= LABELLED else "markers",
-        text=[escape(finalist.name, quote=False) for finalist in finalists],
-        textposition="top left",
+        mode="markers+text",
+        text=[escape(finalist.name, quote=False) if at else "" for finalist, at in zip(finalists, where, strict=True)],
+        textposition=[at or "top left" for at in where],
         textfont={"color": INK},
-        marker={"color": FINALIST, "size": 11, "line": {"width": 1.5, "color": "var(--paper)"}},
+        marker={"color": FINALIST, "size": 2 * RADIUS, "line": {"width": 1.5, "color": "var(--paper)"}},
         error_x=interval_bars(latencies),
         customdata=[[finalist_text(finalist)] for finalist in finalists],
         hovertemplate="%{customdata[0]}<extra></extra>",
@@ -121,6 +127,20 @@ def add_lines(figure: go.Figure, summary: RunSummary) -> None:
     if limits.min_top1 is not None:
         text = f"limit {percent(limits.min_top1)}"
         figure.add_hline(y=100 * limits.min_top1, line_width=1.5, **label(text, LIMIT, "bottom right"))
+
+
+def share(value: float, axis: Sequence[float]) -> float:
+    """Of the way from one end of an axis to the other."""
+    low, high = axis
+    return (value - low) / (high - low)
+
+
+def latency_range(summary: RunSummary, drawn: Sequence[TrialPoint]) -> list[float]:
+    """From nothing to a little beyond the slowest, the finalists' intervals and the limit."""
+    values = [trial.latency_ms or 0 for trial in drawn]
+    values += [finalist.latency.interval_ms[1] for finalist in summary.finalists]
+    values += [summary.limits.max_latency_ms] if summary.limits.max_latency_ms is not None else []
+    return [0.0, 1.06 * (max(values, default=0.0) or 1.0)]
 
 
 def accuracy_range(summary: RunSummary, drawn: Sequence[TrialPoint]) -> list[float]:

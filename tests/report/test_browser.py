@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,13 @@ onload = () => setTimeout(() => {{
   const reached = [...page.querySelectorAll("a[href], summary, [tabindex]")].filter((e) => e.tabIndex >= 0);
   const cut = [...page.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth);
   const unreached = cut.filter((e) => e.tabIndex < 0);
+  const names = [...page.querySelectorAll("#pareto .textpoint text")].map((e) => e.getBoundingClientRect());
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   document.getElementById("found").textContent = JSON.stringify({{
     width: root.scrollWidth, view: root.clientWidth,
     plots: [...page.querySelectorAll(".plot")].map((e) => e.querySelectorAll(".main-svg").length),
     reached: reached.length, unreached: unreached.length,
+    names: names.length, covered: names.filter((a) => names.some((b) => a !== b && meet(a, b))).length,
     small: [...page.querySelectorAll("nav a, summary")].map((e) => e.getBoundingClientRect().height)
       .filter((height) => height > 0 && height < 24).length,
   }});
@@ -36,11 +40,14 @@ onload = () => setTimeout(() => {{
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, summary_of: Callable[..., RunSummary]) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    (folder / "report.html").write_text(render(summary_of(trials=60, finalists=3, measured=True)), encoding="utf-8")
+    summary = summary_of(trials=60, finalists=3, measured=True)
+    first = summary.finalists[0]
+    twins = (first, replace(first, name="net-twin", test_top1=first.test_top1 + 0.0001), *summary.finalists[1:])
+    (folder / "report.html").write_text(render(replace(summary, finalists=twins)), encoding="utf-8")
     return folder
 
 
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [360, 660, 1200])
 def test_the_page_in_chromium(folder: Path, width: int) -> None:
     probe = folder / f"probe{width}.html"
     probe.write_text(PROBE.format(width=width), encoding="utf-8")
@@ -62,3 +69,4 @@ def test_the_page_in_chromium(folder: Path, width: int) -> None:
     assert len(found["plots"]) == 3 and all(found["plots"]), "a plot was not drawn"
     assert found["reached"] > 20 and found["unreached"] == 0, "a part that the keyboard cannot reach"
     assert found["small"] == 0
+    assert found["names"] == (4 if width > 640 else 0) and found["covered"] == 0, "names that cover one another"

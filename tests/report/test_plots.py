@@ -32,6 +32,22 @@ def test_error_bars_end_where_the_interval_ends(summary: RunSummary) -> None:
         assert finalists["y"][i] == pytest.approx(100 * finalist.test_top1)
 
 
+def test_names_of_finalists_that_lie_close_are_written_apart(summary: RunSummary) -> None:
+    first = summary.finalists[0]
+    twins = replace(summary, finalists=(first, replace(first, name="twin", test_top1=first.test_top1 + 0.0001)))
+    finalists = trace(plots.pareto(twins), "finalists, test top-1")
+    assert finalists["text"] == [first.name, "twin"]
+    assert len(set(finalists["textposition"])) == 2
+
+
+def test_a_crowd_of_finalists_is_named_as_far_as_there_is_room(summary: RunSummary) -> None:
+    first = summary.finalists[0]
+    crowd = replace(summary, finalists=tuple(replace(first, name=f"net-{i}") for i in range(30)))
+    finalists = trace(plots.pareto(crowd), "finalists, test top-1")
+    assert 2 <= sum(map(bool, finalists["text"])) < 30
+    assert all(f"net-{i}" in text for i, (text,) in enumerate(finalists["customdata"]))
+
+
 def test_limits_and_teacher_are_drawn_where_they_are(summary: RunSummary) -> None:
     shapes = plots.pareto(summary)["layout"]["shapes"]
     heights = [shape["y0"] for shape in shapes if shape["y0"] == shape["y1"]]
