@@ -16,6 +16,7 @@ from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of, summed
 from edgetune.latency.fitted import Fitted, read_fitted
 from edgetune.latency.graph import Graph
+from edgetune.latency.part_names import PART_NAMES
 from edgetune.latency.population import population
 from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
 from edgetune.latency.setting import Setting, parse_precision, parse_runtime, runtime_label, version_key
@@ -157,28 +158,28 @@ class Predictor:
     def warnings(self, graph: Graph, features: Array) -> Iterable[str]:
         """What a reader of the figure has to know, one sentence each."""
         yield from graph.notes
+        what = f"{self.setting.runtime} in {self.setting.precision}"
         if self.fitted is None:
-            what = f"{self.setting.runtime} in {self.setting.precision}"
             yield f"{what} was not measured on {self.profile.name}: from the data sheet"
             return
         measured = self.fitted.measured
-        for what, value, (low, high), unit in (
+        for extent, value, (low, high), unit in (
             ("input", graph.input[1], measured.resolution, "pixels"),
             ("work", graph.macs / 1e6, measured.mmacs, "million MACs"),
         ):
             if not low <= value <= high:
-                yield f"{what} outside the {_number(low)} to {_number(high)} {unit} that were measured: extrapolated"
-        for what, asked, fitted, unit in (
+                yield f"{extent} outside the {_number(low)} to {_number(high)} {unit} that were measured: extrapolated"
+        for condition, asked, fitted, unit in (
             ("threads", self.setting.threads, self.fitted.threads, ""),
             ("clock", self.setting.cpu_mhz, self.fitted.cpu_mhz, " MHz"),
         ):
             if asked != fitted:
-                yield f"{what}: measured at {fitted}{unit}, scaled to {asked}{unit} by the data sheet"
+                yield f"{condition}: measured at {fitted}{unit}, scaled to {asked}{unit} by the data sheet"
         costs = self.model.feature_costs(features)
         limit = RELEVANT * costs.sum()
-        unseen = [name for name in FEATURES if costs[INDEX[name]] > limit and name not in measured.features]
+        unseen = [PART_NAMES[name] for name in FEATURES if costs[INDEX[name]] > limit and name not in measured.features]
         if unseen:
-            yield f"parts that were never measured: {', '.join(unseen)}"
+            yield f"never measured with {what} on {self.profile.name}, taken from other boards: {', '.join(unseen)}"
 
 
 def _number(value: float) -> str:

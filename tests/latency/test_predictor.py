@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgetune.device.profile import load_profile
 from edgetune.errors import ConfigError, DeviceError
+from edgetune.latency.features import FEATURES
 from edgetune.latency.fit import fit_setting, gather
 from edgetune.latency.fitted import read_fitted
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.part_names import PART_NAMES
 from edgetune.latency.population import population
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
@@ -61,6 +64,22 @@ def test_what_was_not_measured_is_said_and_widens_the_interval() -> None:
     assert tvm.kind == "uncalibrated" and any("data sheet" in warning for warning in tvm.warnings)
     width = [math.log(p.interval_ms[1] / p.interval_ms[0]) for p in (usual, one_thread, tvm)]
     assert width[0] < width[1] and width[0] < width[2]
+
+
+def test_a_part_that_was_never_measured_is_told_in_words() -> None:
+    known = Predictor.load("rpi4")
+    assert known.fitted is not None
+    seen = tuple(name for name in known.fitted.measured.features if name != "pointwise.macs")
+    measured = known.fitted.measured.model_copy(update={"features": seen})
+    predictor = replace(known, fitted=known.fitted.model_copy(update={"measured": measured}))
+    (warning,) = predictor.predict(reference_graph("mobilenet-v2-1.0-224")).warnings
+    where, what = "never measured with tflite in fp32 on rpi4", "arithmetic of 1×1 convolutions"
+    assert warning == f"{where}, taken from other boards: {what}"
+
+
+def test_every_part_has_a_name_for_people() -> None:
+    assert tuple(PART_NAMES) == FEATURES
+    assert len(set(PART_NAMES.values())) == len(FEATURES)
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), [
