@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from edgetune.data.pictures import Dataset
 from edgetune.distill import train_teacher
@@ -94,17 +95,35 @@ def test_a_stopped_training_of_another_teacher_is_not_taken_up(make_dataset: Mak
     assert told[0] == ("teacher", 32, 1024)
 
 
-def test_fine_tuning_starts_from_the_features_of_other_classes(
-    dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path, cpu: torch.device
-) -> None:
-    teacher, _ = trained(dataset)
+@pytest.fixture
+def teacher(dataset: Dataset, trained: Trained) -> CheckpointTeacher:
+    return trained(dataset)[0]
+
+
+@pytest.fixture
+def folder(teacher: CheckpointTeacher, tmp_path: Path) -> Path:
+    """The teacher's, to start a fine-tuning from."""
     (folder,) = (tmp_path / "teachers").iterdir()
-    two = make_dataset(classes=2, name="two")
+    return folder
+
+
+@pytest.fixture
+def two(make_dataset: MakeDataset) -> Dataset:
+    """Pictures of other classes than the teacher's."""
+    return make_dataset(classes=2, name="two")
+
+
+def assert_same_features(module: nn.Module, other: nn.Module) -> None:
+    for name, tensor in module.state_dict().items():
+        assert name.startswith("classifier.") or torch.equal(tensor, other.state_dict()[name])
+
+
+def test_fine_tuning_starts_from_the_features_of_other_classes(
+    teacher: CheckpointTeacher, folder: Path, two: Dataset, trained: Trained, cpu: torch.device
+) -> None:
     start = new_teacher(two, folder, seed=0, device=cpu)
     assert start.classes == two.classes and start.module.classifier.out_features == 2
-    for name, tensor in start.module.state_dict().items():
-        assert name.startswith("classifier.") or torch.equal(tensor, teacher.module.state_dict()[name])
-
+    assert_same_features(start.module, teacher.module)
     tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=0.01, batch_size=32))
     assert [stage for stage, _, _ in told] == ["linear probe"] * 4 + ["teacher"] * 4
     assert tuned.classes == two.classes and tuned.header.mean == teacher.header.mean
@@ -113,15 +132,11 @@ def test_fine_tuning_starts_from_the_features_of_other_classes(
 
 
 def test_fine_tuning_that_loses_is_undone(
-    dataset: Dataset, make_dataset: MakeDataset, trained: Trained, tmp_path: Path, cpu: torch.device
+    teacher: CheckpointTeacher, folder: Path, two: Dataset, trained: Trained
 ) -> None:
-    teacher, _ = trained(dataset)
-    (folder,) = (tmp_path / "teachers").iterdir()
-    two = make_dataset(classes=2, name="two")
     tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=1_000.0, batch_size=32))
     assert told[-1][0] == "teacher"
-    for name, tensor in tuned.module.state_dict().items():
-        assert name.startswith("classifier.") or torch.equal(tensor, teacher.module.state_dict()[name])
+    assert_same_features(tuned.module, teacher.module)
     assert accuracy(tuned.module, two.test) > 0.9
 
 
