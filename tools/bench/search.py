@@ -16,6 +16,7 @@ reference point.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 import warnings
@@ -45,6 +46,7 @@ BUDGETS = (25, 50, 100, 200, 500, 1000)
 WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # through a cell of NAS-Bench-201, as its edges are numbered
 
 Evaluate = Callable[[dict[str, Any]], tuple[float, ...]]
+Method = Callable[["Task", int, int, int], np.ndarray]  # of a task, trials, a seed, samples at a time: the points
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def constrained() -> Task:
     )
 
 
-def ours(strategy: str, *, graph: bool = False, **settings: Any) -> Callable[[Task, int, int, int], np.ndarray]:
+def ours(strategy: str, *, graph: bool = False, **settings: Any) -> Method:
     """A strategy of the project; `graph`: it is told what a network's graph says of it."""
 
     def run(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
@@ -189,7 +191,7 @@ def pymoo_nsga2(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
     return np.array(points[:trials])
 
 
-def optuna_sampler(name: str) -> Callable[[Task, int, int, int], np.ndarray]:
+def optuna_sampler(name: str) -> Method:
     def run(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
         import optuna
 
@@ -252,7 +254,7 @@ def botorch_qlognehvi(task: Task, trials: int, seed: int, batch: int) -> np.ndar
     return np.array(points)
 
 
-METHODS: dict[str, Callable[[Task, int, int, int], np.ndarray]] = {
+METHODS: dict[str, Method] = {
     **{name: ours(name) for name in STRATEGIES},
     "guided-graph": ours("guided", graph=True),
     "pymoo-nsga2": pymoo_nsga2,
@@ -262,6 +264,16 @@ METHODS: dict[str, Callable[[Task, int, int, int], np.ndarray]] = {
 }
 
 
+def runs_of(method: str, task: Task, seeds: int, trials: int, batch: int) -> list[np.ndarray]:
+    """The points of each seed; a line a seed on standard error shows that a long run is alive."""
+    runs, started = [], time.perf_counter()
+    for seed in range(seeds):
+        runs.append(METHODS[method](task, trials, seed, batch))
+        spent = time.perf_counter() - started
+        print(f"{task.name}, {method}: {seed + 1} of {seeds} seeds, {spent:.0f} s", file=sys.stderr, flush=True)
+    return runs
+
+
 def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int) -> None:
     """Prints a row a method: mean regret with its standard error at each budget, and CPU time a trial."""
     budgets = [budget for budget in BUDGETS if budget <= trials]
@@ -269,7 +281,7 @@ def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int)
     print(f"{'':24s}" + "".join(f"{budget:>14d}" for budget in budgets) + "   ms/trial")
     for method in methods:
         started = time.process_time()
-        runs = [METHODS[method](task, trials, seed, batch) for seed in range(seeds)]
+        runs = runs_of(method, task, seeds, trials, batch)
         spent = (time.process_time() - started) / seeds / trials
         regrets = np.array([[task.regret(points[:budget]) for budget in budgets] for points in runs])
         errors = regrets.std(axis=0) / np.sqrt(seeds)
@@ -283,7 +295,7 @@ def acquisitions(task: Task, seeds: int, trials: int, batch: int) -> None:
         f"{task.name}, {seeds} seeds: trials to 2 % regret (those that never got there count as {trials}), final regret"
     )
     for name in ACQUISITIONS:
-        runs = [ours("bayesian", acquisition=name)(task, trials, seed, batch) for seed in range(seeds)]
+        runs = runs_of(f"bayesian-{name}", task, seeds, trials, batch)
         paths = np.array([[task.regret(points[:n]) for n in range(1, trials + 1)] for points in runs])
         within = paths <= 2.0
         rounds = np.where(within.any(axis=1), within.argmax(axis=1) + 1, trials)
