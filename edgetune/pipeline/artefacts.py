@@ -22,6 +22,7 @@ from edgetune.export.onnx_file import OnnxForm, export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
+from edgetune.pipeline.int8_speed import Int8Speed, int8_speed
 from edgetune.pipeline.int8_tuning import CALIBRATED_WITH, Int8Tuning
 from edgetune.pipeline.task import Task, pixels_of
 from edgetune.reporter import Reporter
@@ -31,6 +32,9 @@ INT8_JUDGED_ON, INT8_TESTED_ON = 2_000, 10_000
 """Pictures of the validation split that decide on INT8, and at most as many of the test split for its figure."""
 INT8_MAY_LOSE = 0.005
 """Top-1 that an INT8 artefact may lose; half a point."""
+
+INT8_RUNTIMES: Mapping[cards.Format, str] = {"int8": "onnxruntime", "tflite-int8": "tflite"}
+"""What runs an INT8 artefact on the board."""
 
 Made: TypeAlias = cards.Artefact | cards.Omission
 
@@ -140,7 +144,7 @@ def _int8(shop: Workshop) -> Made:
         )
     else:
         quantize_onnx(source, path, calibration=calibration, method=known.method, float_ends=known.float_ends)
-    if shop.int8_tuning and known.loss > INT8_MAY_LOSE and known.speedup > 1:
+    if shop.int8_tuning and known.loss > INT8_MAY_LOSE and _speed(shop, "int8", known).times > 1:
         known = _fine_tune(shop, shop.int8_tuning, known, source, path)
     return _keep_rounded(shop, "int8", path, known)
 
@@ -228,8 +232,9 @@ def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Q
             earlier = 100 * (quantised.float_top1 - quantised.untuned_top1)
             reason += f", after {quantised.epochs:g} epochs with its rounding; {earlier:.1f} before them"
         return cards.Omission(format=format, reason=reason)
-    if quantised.speedup <= 1:
-        return cards.Omission(format=format, reason=quantised.spoken + _hard_swishes(shop))
+    speed = _speed(shop, format, quantised)
+    if speed.times <= 1:
+        return cards.Omission(format=format, reason=speed.words + _hard_swishes(shop))
     test = shop.task.dataset.test.first(INT8_TESTED_ON)
     check = shop.expected.check_here(path)
     before = quantised.untuned_top1
@@ -238,11 +243,15 @@ def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Q
         file=path.name,
         test_top1=top1_of(path, test),
         checks=(check,),
-        note=quantised.spoken,
+        note=speed.words,
         fine_tuning=None
         if before is None
         else cards.FineTuning(epochs=quantised.epochs, top1_before=before, top1_after=quantised.top1),
     )
+
+
+def _speed(shop: Workshop, format: cards.Format, quantised: Quantised) -> Int8Speed:
+    return int8_speed(shop.task, shop.distilled.trial.sample, INT8_RUNTIMES[format], quantised)
 
 
 def _hard_swishes(shop: Workshop) -> str:
