@@ -220,7 +220,7 @@ class SearchConfig(Section):
     resolution: PositiveInt | None = None
     teacher: str | None = None
     init_teacher: str | None = None
-    strategy: str = "nsga2"
+    strategy: str = "guided"
     seed: NonNegativeInt = 0
     trials: PositiveInt = 120
     finalists: PositiveInt = 8

@@ -38,7 +38,7 @@ def search(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="nsga2, guided, bayesian, regularized-evolution, grid, random. \\[nsga2]", rich_help_panel=TRAINING
+            help="guided, nsga2, bayesian, regularized-evolution, grid, random. \\[guided]", rich_help_panel=TRAINING
         ),
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,

@@ -61,7 +61,7 @@ class Optimizer:
     limits
         Hard limit by objective name: at most when minimised, at least when maximised.
     strategy
-        Name of a strategy.
+        Name of a strategy: `guided` takes the fewest evaluations, `nsga2` the least time for a proposal.
     seed
         The same seed and the same answers give the same samples.
     settings
@@ -90,7 +90,7 @@ class Optimizer:
         objectives: Mapping[str, Given],
         *,
         limits: Mapping[str, float] | None = None,
-        strategy: str = "nsga2",
+        strategy: str = "guided",
         seed: int = 0,
         **settings: Any,
     ) -> None:
