@@ -156,7 +156,7 @@ def bench_adaptive(seeds: range, strategy: str, folder: Path | None) -> None:
     if folder:
         from tools.bench.learning_mobile import Mobile
 
-        mobile = Mobile(folder, strategy)
+        mobile = Mobile(folder)
     rows, lost, changes, spent = [], 0, [], 0.0
     for seed in seeds:
         bed = mobile or Synthetic(seed)

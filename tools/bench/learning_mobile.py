@@ -29,7 +29,7 @@ LONG = 3000  # trials
 class Mobile:
     """Error against predicted latency, as the run's search had them."""
 
-    def __init__(self, folder: Path, strategy: str) -> None:
+    def __init__(self, folder: Path) -> None:
         with Study.open(folder / "study.db", read_only=True) as study:
             trials = [trial for trial in study.trials() if trial.values is not None]
             settings = study.settings
@@ -42,7 +42,7 @@ class Mobile:
             return {"latency_ms": predictor.predict(graph).latency_ms}
 
         problem = Problem(space.space, (Objective("error"), Objective("latency_ms", cheap=True)), latency)
-        found = run(Task(problem, self.evaluate, np.ones(2), 1.0), make_strategy(strategy, problem, seed=99), LONG)
+        found = run(Task(problem, self.evaluate, np.ones(2), 1.0), make_strategy("nsga2", problem, seed=99), LONG)
         self.front = front(problem, found)
         points = problem.points(found)
         reference = 1.1 * np.percentile(points, 95, axis=0)
