@@ -36,7 +36,7 @@ class Section(BaseModel):
     """Unknown keys are refused."""
 
     # Defaults are validated too, so that a value reads the same from the code as from a study that wrote it down.
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class Limits(Section):

@@ -52,6 +52,7 @@ def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:
         (TRAINED + "[hyper_parameters]\nsmoothing = [1.0]\n", "less than 1"),
         (TRAINED + "early_stop = 'sometimes'\n", "'median', 'halving' or 'off'"),
         ("[trial_training]\nlearning_rate = 0.1\n", "trial_training.epochs"),
+        ("[int8_training]\nepochs = inf\n", "finite number, not inf"),
         (
             TRAINED + "[hyper_parameters]\nteacher_weight = [0.5]\n[distillation.weights]\nlogits = 1\n",
             "distillation.weights stand in the place",

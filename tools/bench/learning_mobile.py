@@ -1,7 +1,7 @@
 """The mobile space of small pictures, with the accuracies that a finished run's supernet would give.
 
 A surrogate of the run's trials stands for the supernet; latencies are the board's predictor's own. The true front is
-not known: what a long search finds stands for it.
+not known: what two long searches find stands for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgetune.space.mobile import MOBILE_SPACES
 from edgetune.space.parameters import Sample, Space
 from tools.bench.learning import Task, run
 
-LONG = 3000  # trials
+LONG = {"nsga2": 3000, "guided": 400}  # trials of each strategy
 
 
 class Mobile:
@@ -42,7 +42,12 @@ class Mobile:
             return {"latency_ms": predictor.predict(graph).latency_ms}
 
         problem = Problem(space.space, (Objective("error"), Objective("latency_ms", cheap=True)), latency)
-        found = run(Task(problem, self.evaluate, np.ones(2), 1.0), make_strategy("nsga2", problem, seed=99), LONG)
+        unjudged = Task(problem, self.evaluate, np.ones(2), 1.0)
+        found = [
+            trial
+            for strategy, trials in LONG.items()
+            for trial in run(unjudged, make_strategy(strategy, problem, seed=99), trials)
+        ]
         self.front = front(problem, found)
         points = problem.points(found)
         reference = 1.1 * np.percentile(points, 95, axis=0)
@@ -53,7 +58,7 @@ class Mobile:
         return {"error": 1 - float(self.model.predict(self.model.encoding.rows([sample]))["top1"][0])}
 
     def loses(self, space: Space) -> bool:
-        """Whether the space lacks a point of the long search's front."""
+        """Whether the space lacks a point of the long searches' front."""
         return not all(
             space.by_label[label].holds(value) for trial in self.front for label, value in trial.sample.values.items()
         )
