@@ -10,7 +10,7 @@ RUN := .venv/bin/python -m
 .PHONY: demo test check lint types floors tests programs
 
 demo: $(STAMP)
-	.venv/bin/edgetune search --device rpi4
+	.venv/bin/edgetune search --device rpi4 --budget 20min
 
 test: lint types floors tests
 

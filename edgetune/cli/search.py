@@ -60,7 +60,7 @@ def search(
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Shorten the trainings to fit, such as 10min.", rich_help_panel=TRAINING)
+        str | None, typer.Option(help="Train as long as this leaves time for, such as 30min.", rich_help_panel=TRAINING)
     ] = None,
     engine: Annotated[
         str | None,

@@ -41,7 +41,7 @@ def side_by_side(
     if not trainings:
         return
     threads = torch.get_num_threads()
-    workers = min(threads, shares) if device.type == "cpu" else 1
+    workers = at_once(device, shares=shares)
     stop = threading.Event()
 
     def told(stage: str, done: int, total: int) -> None:
@@ -65,3 +65,8 @@ def side_by_side(
             raise
         finally:
             torch.set_num_threads(threads)
+
+
+def at_once(device: torch.device, *, shares: int) -> int:
+    """How many trainings run at the same time."""
+    return min(torch.get_num_threads(), shares) if device.type == "cpu" else 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ import torch
 
 from edgetune.distill.evaluate import accuracy, enough, logits_of
 from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
-from edgetune.distill.loop import Recipe
+from edgetune.distill.loop import Progress, Recipe
+from edgetune.distill.side_by_side import at_once, side_by_side
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import fit_teacher, new_teacher
+from edgetune.nets.network import Network
 from edgetune.pipeline.int8_tuning import rounded_network
 from edgetune.pipeline.meta_features import LOOKED_AT
 from edgetune.pipeline.plan import Costs, Plan
@@ -48,6 +52,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         looks += initial is not None  # and one for a classifier on its features
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
+    finalists = [copy.deepcopy(network) for _ in range(at_once(device, shares=plan.finalists))]
     glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
     settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution))
     checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
@@ -62,13 +67,26 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         supernet_epoch=0.0
         if plan.trial
         else times * _pass(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet),
-        finalist_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.finalist),
+        finalist_epoch=times * _pass(partial(_side_by_side, task, finalists, logits, device), plan.finalist),
+        finalists_at_once=len(finalists),
+        trial_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.trial)
+        if plan.trial
+        else 0.0,
         teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
         trial=judging * glance,
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
         int8_epoch=int8_epoch,
     )
+
+
+def _side_by_side(
+    task: Task, networks: Sequence[Network], logits: np.ndarray, device: torch.device, recipe: Recipe
+) -> None:
+    def train(network: Network, progress: Progress) -> None:
+        task.distil(network, logits, recipe, progress=progress)
+
+    side_by_side([partial(train, network) for network in networks], device, shares=len(networks))
 
 
 def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:

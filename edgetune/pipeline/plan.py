@@ -1,13 +1,16 @@
-"""How much work a search does: what the configuration says, shortened to a budget when there is one."""
+"""How much work a search does: what the configuration says, fitted to a budget when there is one."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from edgetune.config import Int8Training, SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
+LONGEST = 4.0
+"""Times the usual epochs, however much time there is: what more would bring was not looked at."""
 LONGER = 5
 """Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
 and is the one that is held against the teacher."""
@@ -47,15 +50,21 @@ class Plan:
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds on this machine: an epoch of each training, all teacher outputs, a trial, an export, the clocking."""
+    """Seconds on this machine: an epoch of each training, all teacher outputs, a trial, an export, the clocking.
+
+    Finalists are trained `finalists_at_once`, and `finalist_epoch` is what one takes beside the others. `trial` is to
+    judge a network, `trial_epoch` to train one apart before.
+    """
 
     teacher_epoch: float
     supernet_epoch: float
     finalist_epoch: float
+    finalists_at_once: int
     teacher_outputs: float
     trial: float
     export: float
     clocking: float
+    trial_epoch: float = 0.0
     int8_epoch: float = 0.0
 
 
@@ -91,28 +100,29 @@ def _recipe(config: SearchConfig, training: Training, *, shift: int = 0, shrunk:
     )
 
 
-def shorten(plan: Plan, budget: float, costs: Costs) -> Plan:
-    """The plan that fits `budget` seconds by the measured costs.
+def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
+    """The plan that takes `budget` seconds by the measured costs.
 
-    Trials and finalists give way first, but not below a handful; then all trainings shrink by the same factor.
-    A plan that fits is left as it is.
+    Where time is short, trials and finalists give way by the root of what is missing, though not below a handful, and
+    all trainings by the same factor. Where there is more, the teacher, the supernet and the finalists train longer, up
+    to `LONGEST` times; what the user counts in epochs himself, a trial's or INT8's, is not made longer.
     """
     share = budget / seconds(plan, costs)
-    if share >= 1:
-        return plan
-    trials = min(plan.trials, max(FEWEST_TRIALS, int(plan.trials * share)))
-    finalists = min(plan.finalists, max(FEWEST_FINALISTS, round(plan.finalists * share)))
-    plan = replace(plan, trials=trials, finalists=finalists)
-    training = _training_seconds(plan, costs)
+    if share < 1:
+        trials = min(plan.trials, max(FEWEST_TRIALS, round(plan.trials * math.sqrt(share))))
+        finalists = min(plan.finalists, max(FEWEST_FINALISTS, round(plan.finalists * math.sqrt(share))))
+        plan = replace(plan, trials=trials, finalists=finalists)
+    lasting = 0.0 if share < 1 else _trial_seconds(plan, costs) + _int8_seconds(plan, costs)
+    training = _training_seconds(plan, costs) - lasting
     fixed = seconds(plan, costs) - training
-    factor = min(1.0, max(budget - fixed, 0.1 * budget) / training)
+    factor = min(LONGEST, max(budget - fixed, 0.1 * budget) / training)
     return replace(
         plan,
-        teacher=_shorter(plan.teacher, factor),
-        supernet=_shorter(plan.supernet, factor),
-        finalist=_shorter(plan.finalist, factor),
-        trial=_shorter(plan.trial, factor) if plan.trial else None,
-        int8=_shorter(plan.int8, factor) if plan.int8 else None,
+        teacher=_times(factor, plan.teacher),
+        supernet=_times(factor, plan.supernet),
+        finalist=_times(factor, plan.finalist),
+        trial=_times(min(1.0, factor), plan.trial) if plan.trial else None,
+        int8=_times(min(1.0, factor), plan.int8) if plan.int8 else None,
     )
 
 
@@ -123,17 +133,20 @@ def seconds(plan: Plan, costs: Costs) -> float:
 
 
 def _training_seconds(plan: Plan, costs: Costs) -> float:
-    judging = plan.supernet.epochs * costs.supernet_epoch
-    if plan.trial:
-        judging = plan.trials * plan.trial.epochs * costs.finalist_epoch
-    rounded = plan.finalists * plan.int8.epochs * costs.int8_epoch if plan.int8 else 0.0  # as if all had to be
-    return (
-        plan.teacher.epochs * costs.teacher_epoch
-        + judging
-        + (plan.finalists - 1 + LONGER) * plan.finalist.epochs * costs.finalist_epoch
-        + rounded
-    )
+    judging = _trial_seconds(plan, costs) if plan.trial else plan.supernet.epochs * costs.supernet_epoch
+    abreast = max(LONGER, (plan.finalists - 1 + LONGER) / costs.finalists_at_once)
+    finalists = abreast * plan.finalist.epochs * costs.finalist_epoch
+    return plan.teacher.epochs * costs.teacher_epoch + judging + finalists + _int8_seconds(plan, costs)
 
 
-def _shorter(recipe: Recipe, factor: float) -> Recipe:
+def _trial_seconds(plan: Plan, costs: Costs) -> float:
+    return plan.trials * plan.trial.epochs * costs.trial_epoch if plan.trial else 0.0
+
+
+def _int8_seconds(plan: Plan, costs: Costs) -> float:
+    """As if all had to be fine-tuned."""
+    return plan.finalists * plan.int8.epochs * costs.int8_epoch if plan.int8 else 0.0
+
+
+def _times(factor: float, recipe: Recipe) -> Recipe:
     return replace(recipe, epochs=recipe.epochs * factor)

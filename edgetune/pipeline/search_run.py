@@ -45,7 +45,7 @@ from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
-from edgetune.pipeline.plan import Plan, int8_recipe, plan_of, shorten
+from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import summarise, write_summary
 from edgetune.pipeline.supernet_start import begin_supernet
@@ -121,7 +121,7 @@ class SearchRun:
             with self.stage("clocking"):
                 given = load_teacher(Path(self.config.teacher)).to(self.device) if self.config.teacher else None
                 costs = measure_costs(self.task, plan, given, self.device)
-            plan = shorten(plan, units.seconds(self.config.budget, where="budget"), costs)
+            plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
         self.study.set_note("plan", asdict(plan))
         return plan

@@ -5,12 +5,31 @@ from dataclasses import replace
 import pytest
 
 from edgetune.config import SearchConfig
-from edgetune.pipeline.plan import LONGER, Costs, Plan, int8_recipe, plan_of, seconds, shorten
+from edgetune.pipeline.plan import (
+    FEWEST_FINALISTS,
+    FEWEST_TRIALS,
+    LONGER,
+    LONGEST,
+    Costs,
+    Plan,
+    fit,
+    int8_recipe,
+    plan_of,
+    seconds,
+)
 
 PLAN = plan_of(SearchConfig())
 APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
 COSTS = Costs(
-    teacher_epoch=50, supernet_epoch=80, finalist_epoch=10, teacher_outputs=20, trial=0.4, export=5, clocking=7
+    teacher_epoch=50,
+    supernet_epoch=80,
+    finalist_epoch=20,
+    finalists_at_once=2,
+    teacher_outputs=20,
+    trial=0.4,
+    export=5,
+    clocking=7,
+    trial_epoch=10,
 )
 
 
@@ -21,9 +40,15 @@ def test_the_most_accurate_finalist_trains_longest() -> None:
 
 
 def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
-    finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) * COSTS.finalist_epoch
+    finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) / 2 * COSTS.finalist_epoch
     trainings = PLAN.teacher.epochs * COSTS.teacher_epoch + PLAN.supernet.epochs * COSTS.supernet_epoch + finalists
     assert seconds(PLAN, COSTS) == pytest.approx(trainings + 7 + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
+
+
+def test_the_longest_finalist_is_waited_for() -> None:
+    few, costs = replace(PLAN, finalists=3), replace(COSTS, finalists_at_once=8)
+    alone = replace(costs, finalist_epoch=0)
+    assert seconds(few, costs) - seconds(few, alone) == pytest.approx(LONGER * PLAN.finalist.epochs * 20)
 
 
 def test_trials_that_are_trained_apart_take_their_epochs_and_no_supernet() -> None:
@@ -36,7 +61,7 @@ def test_fine_tuning_with_int8_rounding_is_planned_for_all_finalists_and_shorten
     plan = plan_of(SearchConfig.model_validate({"int8_training": {"epochs": 2}}))
     costs = replace(COSTS, int8_epoch=30)
     assert seconds(plan, costs) == pytest.approx(seconds(PLAN, COSTS) + PLAN.finalists * 2 * 30)
-    short = shorten(plan, 600, costs)
+    short = fit(plan, 600, costs)
     assert seconds(short, costs) == pytest.approx(600, rel=0.01)
     assert short.int8 is not None and short.int8.epochs == pytest.approx(
         2 * short.finalist.epochs / plan.finalist.epochs
@@ -46,20 +71,36 @@ def test_fine_tuning_with_int8_rounding_is_planned_for_all_finalists_and_shorten
 
 def test_an_export_may_ask_for_other_epochs() -> None:
     config = SearchConfig.model_validate({"int8_training": {"epochs": 2, "learning_rate": 0.5}})
-    assert int8_recipe(config, 3) == replace(plan_of(config).int8, epochs=3)
+    planned = plan_of(config).int8
+    assert planned is not None and int8_recipe(config, 3) == replace(planned, epochs=3)
     assert int8_recipe(SearchConfig(), 3).learning_rate == 0.001
 
 
 @pytest.mark.parametrize("plan", [PLAN, APART], ids=["supernet", "apart"])
-@pytest.mark.parametrize("budget", [300.0, 600.0, 900.0])
-def test_a_plan_is_shortened_to_its_budget(plan: Plan, budget: float) -> None:
-    assert seconds(shorten(plan, budget, COSTS), COSTS) == pytest.approx(budget, rel=0.01)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 1.0, 1.2])
+def test_a_plan_fills_its_budget(plan: Plan, share: float) -> None:
+    budget = share * seconds(plan, COSTS)
+    assert seconds(fit(plan, budget, COSTS), COSTS) == pytest.approx(budget, rel=0.01)
 
 
-def test_a_plan_that_fits_is_left_as_it_is() -> None:
-    assert shorten(PLAN, 10_000, COSTS) == PLAN
+def test_where_time_is_short_numbers_give_way_by_the_root_of_what_is_missing() -> None:
+    short = fit(PLAN, 0.5 * seconds(PLAN, COSTS), COSTS)
+    assert (short.trials, short.finalists) == (85, 6)
+    fewest = fit(PLAN, 0.01 * seconds(PLAN, COSTS), COSTS)
+    assert (fewest.trials, fewest.finalists) == (FEWEST_TRIALS, FEWEST_FINALISTS)
+
+
+def test_trainings_grow_to_four_times_and_what_the_user_counted_does_not() -> None:
+    config = {"trials": 10, "trial_training": {"epochs": 1}, "int8_training": {"epochs": 2}}
+    plan = plan_of(SearchConfig.model_validate(config))
+    long = fit(plan, 1e6, COSTS)
+    assert (long.teacher.epochs, long.finalist.epochs) == (
+        LONGEST * plan.teacher.epochs,
+        LONGEST * plan.finalist.epochs,
+    )
+    assert (long.trial, long.int8, long.trials, long.finalists) == (plan.trial, plan.int8, 10, plan.finalists)
 
 
 def test_a_plan_says_when_little_can_be_learnt() -> None:
-    assert "--resolution" in shorten(PLAN, 100.0, COSTS).describe()
+    assert "--resolution" in fit(PLAN, 100.0, COSTS).describe()
     assert "--resolution" not in PLAN.describe()
