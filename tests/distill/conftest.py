@@ -69,6 +69,9 @@ class TinyNet(nn.Module):
         return self.classifier(self.features(self.normalize(pixels)))
 
 
+MakeNetwork = Callable[..., TinyNet]
+
+
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
     return bars_dataset()
@@ -80,7 +83,7 @@ def make_dataset() -> Callable[..., Dataset]:
 
 
 @pytest.fixture
-def make_network() -> Callable[..., nn.Module]:
+def make_network() -> MakeNetwork:
     return TinyNet
 
 

@@ -13,8 +13,7 @@ from torch import nn
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import BATCH, accuracy, enough, logits_of, recalibrate, top1
 from edgetune.distill.precision import mixed_precision, to_pixels
-
-MakeNetwork = Callable[..., nn.Module]
+from tests.distill.conftest import MakeNetwork
 
 
 def test_top1() -> None:
@@ -56,6 +55,7 @@ def test_statistics_are_the_means_over_the_batches(n: int) -> None:
     layer = nn.BatchNorm2d(3)
     recalibrate(layer, images)
     batches = np.split(images.astype(np.float64), max(1, n // BATCH))
+    assert layer.running_mean is not None and layer.running_var is not None
     np.testing.assert_allclose(layer.running_mean, np.mean([b.mean((0, 1, 2)) for b in batches], 0), rtol=1e-5)
     np.testing.assert_allclose(layer.running_var, np.mean([b.var((0, 1, 2), ddof=1) for b in batches], 0), rtol=1e-5)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -18,8 +16,7 @@ from edgetune.distill.losses.attention import attention_transfer
 from edgetune.distill.losses.relational import relational_distillation
 from edgetune.distill.teacher import Teacher, TorchTeacher
 from edgetune.errors import TeacherError
-
-MakeNetwork = Callable[..., nn.Module]
+from tests.distill.conftest import MakeNetwork, TinyNet
 
 
 @pytest.fixture
@@ -38,13 +35,13 @@ def teacher(make_network: MakeNetwork) -> TorchTeacher:
 def test_the_last_map_of_each_resolution_is_taken(make_network: MakeNetwork) -> None:
     network = make_network()
     maps = FeatureMaps(network, torch.zeros(2, 1, 8, 8))
-    assert maps.layers == [network.normalize, network.features[0], network.features[1]]  # type: ignore[index]
+    assert maps.layers == [network.normalize, network.features[0], network.features[1]]
     assert maps.widths == [1, 8, 8]
     pixels = torch.rand(3, 1, 8, 8) * 255
     network(pixels)
     first, second, third = maps.caught()
     assert [tuple(found.shape) for found in (first, second, third)] == [(3, 1, 8, 8), (3, 8, 4, 4), (3, 8, 2, 2)]
-    assert torch.equal(network.features[1](second), third)  # type: ignore[index]
+    assert torch.equal(network.features[1](second), third)
     maps.close()
     assert not any(layer._forward_hooks for layer in network.modules())
 
@@ -56,11 +53,12 @@ def test_it_is_the_sum_of_the_losses(make_network: MakeNetwork, teacher: TorchTe
     student(pixels)
     loss = features(pixels)
 
-    def maps(network: nn.Module) -> list[torch.Tensor]:
-        normalized = network.normalize(pixels)  # type: ignore[operator]
-        first = network.features[0](normalized)  # type: ignore[index]
-        return [normalized, first, network.features[1](first)]  # type: ignore[index]
+    def maps(network: TinyNet) -> list[torch.Tensor]:
+        normalized = network.normalize(pixels)
+        first = network.features[0](normalized)
+        return [normalized, first, network.features[1](first)]
 
+    assert isinstance(teacher.module, TinyNet)
     mine, theirs = maps(student), maps(teacher.module)
     embeddings = (found[-1].mean((2, 3)) for found in (mine, theirs))
     expected = 100 * attention_transfer(mine, theirs) + 0.5 * relational_distillation(*embeddings)
@@ -87,7 +85,7 @@ def test_a_student_learns_its_teachers_features(
     untrained = error()
     recipe = Recipe(epochs=20, learning_rate=0.01, batch_size=64, shift=0)
     nothing = Distillation(weights={"logits": 0.0})
-    distil(student, dataset.train, logits, recipe, distillation=nothing, features=features, seed=0, stage="test")  # type: ignore[arg-type]
+    distil(student, dataset.train, logits, recipe, distillation=nothing, features=features, seed=0, stage="test")
     assert not torch.equal(start, features.hints.projection.weight)
     assert all(map(torch.equal, before, teacher.module.parameters()))
     assert not any(layer._forward_hooks for module in (student, teacher.module) for layer in module.modules())

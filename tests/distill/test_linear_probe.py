@@ -15,8 +15,7 @@ from torch import nn
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.linear_probe import fit_classifier
 from edgetune.distill.teacher import TorchTeacher
-
-MakeNetwork = Callable[..., nn.Module]
+from tests.distill.conftest import MakeNetwork, TinyNet
 
 
 def teacher_of(network: nn.Module, classes: int) -> TorchTeacher:
@@ -25,7 +24,7 @@ def teacher_of(network: nn.Module, classes: int) -> TorchTeacher:
 
 
 @torch.no_grad()
-def features_and_logits(network: nn.Module, pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
+def features_and_logits(network: TinyNet, pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
     pixels = torch.from_numpy(pictures.images).permute(0, 3, 1, 2).float()
     features = network.features(network.normalize(pixels))
     return features.numpy(), network.eval()(pixels).numpy()
@@ -59,7 +58,7 @@ def test_nothing_but_the_classifier_changes(make_network: MakeNetwork, dataset: 
     fit_classifier(teacher_of(network, 4), dataset.train, progress=None)
     changed = [name for name, tensor in network.state_dict().items() if not tensor.equal(untouched.state_dict()[name])]
     assert changed == ["classifier.weight", "classifier.bias"]
-    assert not network._modules["classifier"]._forward_pre_hooks  # type: ignore[union-attr]
+    assert not network.classifier._forward_pre_hooks
 
 
 def test_a_class_without_pictures_is_not_expected(make_network: MakeNetwork, dataset: Dataset) -> None:

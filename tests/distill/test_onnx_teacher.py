@@ -17,6 +17,7 @@ from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.errors import EdgetuneError, ModelFileError, TeacherError
 from edgetune.export.onnx_file import export_onnx
 from edgetune.nets.layers import Normalize
+from tests.distill.conftest import MakeNetwork, TinyNet
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -51,7 +52,7 @@ def export(
 
 
 @pytest.fixture
-def module(make_network: Callable[..., nn.Module]) -> nn.Module:
+def module(make_network: MakeNetwork) -> TinyNet:
     return make_network().eval()
 
 
@@ -133,7 +134,7 @@ def test_a_file_cut_short_is_refused(ours: Path) -> None:
         load_teacher(ours)
 
 
-def test_a_teacher_that_gives_nan_is_refused(module: nn.Module, tmp_path: Path, dataset: Dataset) -> None:
+def test_a_teacher_that_gives_nan_is_refused(module: TinyNet, tmp_path: Path, dataset: Dataset) -> None:
     with torch.no_grad():
         module.classifier.bias[0] = float("nan")
     export_onnx(module, tmp_path / "t.onnx", channels=1, resolution=8, metadata={"labels": "\n".join(CLASSES)})
@@ -142,10 +143,10 @@ def test_a_teacher_that_gives_nan_is_refused(module: nn.Module, tmp_path: Path, 
         teacher_outputs(teacher, dataset.train, key="k", flip=False, cache=tmp_path, device=torch.device("cpu"))
 
 
-def test_the_hash_follows_the_file_and_its_labels(ours: Path, module: nn.Module) -> None:
+def test_the_hash_follows_the_file_and_its_labels(ours: Path, module: TinyNet) -> None:
     hashes = [load_teacher(ours).content_hash, OnnxTeacher(ours, classes=["a", "b", "c", "d"]).content_hash]
     with torch.no_grad():
-        module.classifier.bias += 1
+        module.classifier.bias.add_(1)
     export_onnx(module, ours, channels=1, resolution=8, metadata={"labels": "\n".join(CLASSES)})
     hashes.append(load_teacher(ours).content_hash)
     assert len(set(hashes)) == 3

@@ -124,7 +124,7 @@ def test_values_that_are_not_finite_are_refused_and_not_kept(
 ) -> None:
     teacher = counting_teacher()
     with torch.no_grad():
-        teacher.module.weight.fill_(value)
+        teacher.module.get_parameter("weight").fill_(value)
     with pytest.raises(TeacherError, match=r"^counter: gives values that are not finite"):
         outputs(teacher, dataset.train)
     assert not list(tmp_path.rglob("*.npy"))

@@ -122,7 +122,7 @@ def test_fine_tuning_starts_from_the_features_of_other_classes(
     teacher: CheckpointTeacher, folder: Path, two: Dataset, trained: Trained, cpu: torch.device
 ) -> None:
     start = new_teacher(two, folder, seed=0, device=cpu)
-    assert start.classes == two.classes and start.module.classifier.out_features == 2
+    assert start.classes == two.classes and start.module.get_submodule("classifier").out_features == 2
     assert_same_features(start.module, teacher.module)
     tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=0.01, batch_size=32))
     assert [stage for stage, _, _ in told] == ["linear probe"] * 4 + ["teacher"] * 4

@@ -16,7 +16,7 @@ from edgetune.distill.int8.grids import QUICKER, Activation, grid_of, round_weig
 FLOAT = TensorProto.FLOAT
 
 
-def through_onnxruntime(x: np.ndarray, scale: np.float32, zero: int) -> np.ndarray:
+def through_onnxruntime(x: np.ndarray, scale: float, zero: int) -> np.ndarray:
     """QuantizeLinear, then DequantizeLinear, uint8."""
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
@@ -55,7 +55,7 @@ def test_values_are_rounded_to_the_bit_as_onnxruntime_does(low: float, high: flo
     x = np.concatenate([anywhere, halfway, np.nextafter(halfway, 9), np.nextafter(halfway, -9)]).astype(np.float32)
     with torch.no_grad():
         mine = activation(torch.from_numpy(x)).numpy()
-    np.testing.assert_array_equal(mine, through_onnxruntime(x, scale.numpy(), int(zero)))
+    np.testing.assert_array_equal(mine, through_onnxruntime(x, scale.item(), int(zero)))
 
 
 def test_weights_are_rounded_per_channel_as_onnxruntimes_quantiser_does() -> None:
@@ -88,6 +88,7 @@ def test_the_step_gets_the_gradient_of_rounding() -> None:
     activation(torch.tensor([3.25, 7.4])).sum().backward()
     added = (3 - 3.25) + (7 - 7.4)
     size = 1 / np.sqrt(2 * 255)
+    assert activation.growth.grad is not None
     assert activation.growth.grad.tolist() == pytest.approx([0, QUICKER * size * added], rel=1e-4)
 
 

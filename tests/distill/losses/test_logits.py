@@ -56,6 +56,7 @@ def test_the_gradient_is_hintons() -> None:
     student, teacher = torch.from_numpy(logits(0)).requires_grad_(), torch.from_numpy(logits(1))
     logit_distillation(student, teacher, 3.0).backward()
     difference = softmax(student.detach().numpy() / 3, 1) - softmax(teacher.numpy() / 3, 1)
+    assert student.grad is not None
     np.testing.assert_allclose(student.grad, 3 * difference / 4, rtol=1e-9)
 
 

@@ -131,7 +131,7 @@ def test_hints_are_the_error_of_a_projection(
 ) -> None:
     hints = Hints(width, teacher_width).double()
     student, teacher = draw(seed, n, width, side, side), draw(seed + 1, n, teacher_width, side, side)
-    matrix, bias = (weight.detach().numpy() for weight in (hints.projection.weight, hints.projection.bias))
+    matrix, bias = (weight.detach().numpy() for weight in hints.projection.parameters())
     projected = np.einsum("oc,nchw->nohw", matrix[:, :, 0, 0], student.numpy()) + bias[:, None, None]
     expected = np.mean((projected - teacher.numpy()) ** 2)
     assert hints(student, teacher).item() == pytest.approx(expected)
