@@ -76,8 +76,9 @@ def test_a_network_of_it_is_the_plain_network(
         if name not in used:
             assert weight.grad is None
             continue
-        assert used[name] is not None and weight.grad is not None
-        expected = placed(used[name], weight.shape)
+        gradient = used[name]
+        assert gradient is not None and weight.grad is not None
+        expected = placed(gradient, weight.shape)
         scale = expected.abs().max().clamp(min=1e-3).item()
         torch.testing.assert_close(weight.grad, expected, rtol=1e-7, atol=1e-9 * scale)
         assert not weight.grad[expected == 0].abs().gt(1e-9 * scale).any()

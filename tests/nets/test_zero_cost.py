@@ -32,8 +32,8 @@ def test_synflow_of_a_chain_is_its_flow_once_a_layer() -> None:
         nn.Flatten(), nn.Linear(12, 7, bias=False), nn.ReLU(), nn.Linear(7, 5, bias=False), nn.Linear(5, 2, bias=False)
     )
     flow = np.ones(12)
-    for layer in (chain[1], chain[3], chain[4]):
-        flow = np.abs(layer.weight.detach().double().numpy()) @ flow
+    for weight in chain.parameters():
+        flow = np.abs(weight.detach().double().numpy()) @ flow
     assert score("synflow", chain, torch.zeros(4, 3, 2, 2), LABELS) == pytest.approx(3 * flow.sum())
 
 
@@ -41,7 +41,7 @@ def test_synflow_passes_normalisation_by() -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(3, 4, 3, bias=False)
     with_norm = nn.Sequential(conv, nn.BatchNorm2d(4), nn.ReLU())
-    nn.init.constant_(with_norm[1].weight, 7.0)
+    nn.init.constant_(with_norm.get_parameter("1.weight"), 7.0)
     without = nn.Sequential(conv, nn.ReLU())
     assert score("synflow", with_norm, PIXELS, LABELS) == score("synflow", without, PIXELS, LABELS)
 
@@ -70,7 +70,8 @@ def test_gradient_norm_of_a_softmax_regression() -> None:
     torch.manual_seed(2)
     net = nn.Sequential(nn.Flatten(), nn.Linear(768, 5))
     x = PIXELS.flatten(1).double().numpy() / 255
-    logits = x @ net[1].weight.detach().double().numpy().T + net[1].bias.detach().double().numpy()
+    weight, bias = (parameter.detach().double().numpy() for parameter in net.parameters())
+    logits = x @ weight.T + bias
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     gradient = (p - np.eye(5)[LABELS.numpy()]).T @ x / len(x)
     assert score("gradient_norm", net, PIXELS / 255, LABELS) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import moocore
@@ -153,7 +154,7 @@ def make_summary(
     objectives = np.array([[p.latency_ms, 1 - (p.validation_top1 or 0)] for p, _ in drawn]).reshape(-1, 2)
     feasible = np.array([p.feasible for p, _ in drawn], bool)
     front = np.flatnonzero(feasible)[moocore.is_nondominated(objectives[feasible])] if trials else np.array([], int)
-    points = [p if i not in front else TrialPoint(**{**vars_of(p), "on_front": True}) for i, (p, _) in enumerate(drawn)]
+    points = [p if i not in front else replace(p, on_front=True) for i, (p, _) in enumerate(drawn)]
     reference = [REFERENCE_MS, 1 - REFERENCE_TOP1]
     volumes = [
         float(moocore.hypervolume(objectives[: n + 1][feasible[: n + 1]].reshape(-1, 2), ref=reference))
@@ -212,10 +213,6 @@ def make_summary(
             Stage("export", 61.2),
         ),
     )
-
-
-def vars_of(point: TrialPoint) -> dict[str, object]:
-    return {name: getattr(point, name) for name in TrialPoint.__dataclass_fields__}
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from edgetune.report.parallel import (
     parallel,
 )
 from edgetune.report.summary import RunSummary
+from edgetune.space.parameters import Value
 
 
 def test_every_finished_trial_is_one_line_within_the_drawing(summary: RunSummary) -> None:
@@ -53,7 +54,7 @@ def test_the_front_is_drawn_last(summary: RunSummary) -> None:
     ("values", "order"),
     [([8, None, 16, 8], [None, 8, 16]), (["relu", "hswish"], ["hswish", "relu"]), ([True, False], [False, True])],
 )
-def test_values_stand_in_order_from_the_foot_up(values: list, order: list) -> None:
+def test_values_stand_in_order_from_the_foot_up(values: list[Value | None], order: list[Value | None]) -> None:
     scale = choice_scale(values)
     assert sorted(scale, key=lambda value: -scale[value]) == order
 

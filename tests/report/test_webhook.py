@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import BadStatusLine
@@ -36,8 +37,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert openssl, "the tests of the webhook need openssl"
     folder = tmp_path_factory.mktemp("tls")
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run(command, check=True, capture_output=True)
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
 
 
@@ -90,7 +91,8 @@ def test_without_a_secret_nothing_is_signed(receiver: Receiver, monkeypatch: pyt
 
 
 def test_a_server_that_is_down_is_tried_again_later_and_later(receiver: Receiver) -> None:
-    receiver.codes, waits = [503, 500], []
+    waits: list[float] = []
+    receiver.codes = [503, 500]
     post(receiver.url, b"{}", wait=waits.append)
     assert len(receiver.got) == 3 and waits == list(webhook.WAITS[:2])
 
@@ -109,7 +111,7 @@ def test_who_answers_something_else_than_http_is_tried_again(monkeypatch: pytest
             raise BadStatusLine("SSH-2.0")
 
     waits: list[float] = []
-    monkeypatch.setattr(webhook.urllib.request, "build_opener", lambda *_: Broken())
+    monkeypatch.setattr(urllib.request, "build_opener", lambda *_: Broken())
     with pytest.raises(WebhookError, match="SSH"):
         post("https://localhost/", b"{}", wait=waits.append)
     assert waits == list(webhook.WAITS)

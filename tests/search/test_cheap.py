@@ -44,7 +44,7 @@ def test_guided_asks_for_its_candidates_together() -> None:
 
     def many(samples: list[dict[str, Value]]) -> list[float]:
         sizes.append(len(samples))
-        return [float(sample["x"]) + float(sample["y"]) for sample in samples]  # type: ignore[arg-type]
+        return [float(sample["x"]) + float(sample["y"]) for sample in samples]
 
     space = {"x": list(range(20)), "y": list(range(20))}
     cost = cheap(lambda sample: many([sample])[0], many=many)

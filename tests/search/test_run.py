@@ -123,12 +123,12 @@ def test_an_interrupted_search_resumes_to_the_same_trials(tmp_path: Path, batch:
         expected = run_search(whole, NSGA2(problem(), seed=5), noisy, trials=40, seed=5, batch=batch)
 
     def interrupted(sample: Sample) -> dict[str, float]:
-        if len(study) == stop_after:
+        if len(parts) == stop_after:
             raise KeyboardInterrupt
         return noisy(sample)
 
-    with Study.create(tmp_path / "parts.db", {}) as study, pytest.raises(KeyboardInterrupt):
-        run_search(study, NSGA2(problem(), seed=5), interrupted, trials=40, seed=5, batch=batch)
+    with Study.create(tmp_path / "parts.db", {}) as parts, pytest.raises(KeyboardInterrupt):
+        run_search(parts, NSGA2(problem(), seed=5), interrupted, trials=40, seed=5, batch=batch)
     with Study.open(tmp_path / "parts.db") as study:
         assert len(study) == stop_after
         new: list[int] = []

@@ -44,9 +44,9 @@ def backwards(figures: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{**known, "gain": -known["gain"]} for known in figures]
 
 
-def searched(strategy: NSGA2 | WarmStart, path: Path, trials: int, **settings: int) -> list[Trial]:
+def searched(strategy: NSGA2 | WarmStart, path: Path, trials: int, batch: int = 1) -> list[Trial]:
     with Study.open(path) if path.exists() else Study.create(path, {}) as study:
-        return run_search(study, strategy, evaluate, trials=trials, **settings)
+        return run_search(study, strategy, evaluate, trials=trials, batch=batch)
 
 
 def volume(trials: list[Trial]) -> float:

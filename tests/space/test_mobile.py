@@ -110,8 +110,8 @@ def test_every_network_lies_between_the_smallest_and_the_largest(mobile: MobileS
         assert isinstance(parameter, Choice)
         value = sample.values.get(parameter.label)
         if type(value) is int:
-            assert value <= largest[parameter.label]
-            assert value >= small.get(parameter.label, 0)  # the smallest has no second blocks
+            assert value <= int(largest[parameter.label])
+            assert value >= int(small.get(parameter.label, 0))  # the smallest has no second blocks
 
 
 @both

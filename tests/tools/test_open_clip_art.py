@@ -45,7 +45,7 @@ def test_categories_are_capped_and_small_ones_left_out(tmp_path: Path) -> None:
 
 
 def test_without_debian_packages_it_says_so(tmp_path: Path) -> None:
-    command = [sys.executable, open_clip_art.__file__, tmp_path / "art"]
+    command = [sys.executable, open_clip_art.__file__, str(tmp_path / "art")]
     done = subprocess.run(command, env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no apt-get" in done.stderr

@@ -48,6 +48,6 @@ def test_an_instruction_that_the_a72_lacks_ends_the_program(pi: PiUserland) -> N
 def test_the_command_hands_on_arguments_output_and_exit_code(pi: PiUserland, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import sys; print(sys.argv[1:]); sys.exit(3)")
-    command = [sys.executable, "-m", "tools.pi_userland", "run", "--", script, "a", "--b"]
+    command = [sys.executable, "-m", "tools.pi_userland", "run", "--", str(script), "a", "--b"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("['a', '--b']\n", 3)

@@ -17,9 +17,12 @@ from edgetune.errors import EngineError
 from edgetune.search.engines.base import EvaluatorSource, Job
 from edgetune.search.engines.processes import ProcessPool, threads_each
 from edgetune.search.engines.worker_process import Limits
+from edgetune.search.objective import Objective
+from edgetune.search.problem import Problem
 from edgetune.search.random import RandomSearch
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
+from edgetune.space.parameters import Choice, Space
 from tests.search.engines import toys
 
 MISBEHAVING = EvaluatorSource(f"{toys.HERE}:misbehaving")
@@ -49,8 +52,8 @@ def test_a_bad_trial_costs_its_worker_alone(width: int, error: str) -> None:
 
 def test_a_search_goes_on_whatever_its_trials_do(tmp_path: Path) -> None:
     """Seven of eight widths go wrong, each in its way."""
-    space = toys.Space("bad", (toys.Choice("width", (8, 16, 24, 32, 40, 48, 56, 72)),))
-    problem = toys.Problem(space, (toys.Objective("error"),))
+    space = Space("bad", (Choice("width", (8, 16, 24, 32, 40, 48, 56, 72)),))
+    problem = Problem(space, (Objective("error"),))
     with (
         Study.create(tmp_path / "study.db", {}) as study,
         ProcessPool(MISBEHAVING, workers=3, limits=LIMITS) as engine,
