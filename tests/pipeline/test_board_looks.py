@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from edgetune.agent import measure as measuring
 from edgetune.agent import pool
 from edgetune.agent.app import Settings
 from edgetune.agent.board import BoardInfo, read_info
-from edgetune.agent.measurement import Measurement
+from edgetune.agent.measure import Request
+from edgetune.agent.measurement import Mark, Measurement
 from edgetune.agent.pool import Results
-from edgetune.agent.registry import add_agent
+from edgetune.agent.registry import Agent, add_agent
 from edgetune.config import SearchConfig
 from edgetune.data.load import load_dataset
 from edgetune.latency.from_onnx import read_onnx
+from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import board_looks
 from edgetune.pipeline.board_looks import looks_of, moments, notes_of, predictor_of
@@ -138,7 +140,7 @@ def test_a_real_agent_teaches_the_predictor_of_a_search(calm: None, task: Task, 
     before = task.predictor.predict_many([task.graph(run.study.trials()[number].sample) for number in found])
     after = [again[number] for number in found]
 
-    def off(predictions: list) -> float:
+    def off(predictions: list[Prediction]) -> float:
         return float(np.mean(np.abs(np.log([p.latency_ms for p in predictions]) - np.log(list(found.values())))))
 
     assert off(after) < off(before)
@@ -155,7 +157,7 @@ def test_a_real_agent_teaches_the_predictor_of_a_search(calm: None, task: Task, 
     ],
 )
 def test_what_says_nothing_of_the_board_is_told_and_teaches_nothing(
-    marks: list[str], info: BoardInfo, machine: str, words: str, found: Measurement, monkeypatch: pytest.MonkeyPatch
+    marks: list[Mark], info: BoardInfo, machine: str, words: str, found: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = task_on(machine)
     trial = Trial(number=0, sample=here.space.smallest(), values={}, state="done", seed=0, seconds=0)
@@ -186,7 +188,13 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not(
 ) -> None:
     """On a board that always says the same of the same network."""
 
-    def measure_on(agents, models, request, *, on_result):
+    def measure_on(
+        agents: Sequence[Agent],
+        models: Sequence[Path],
+        request: Request,
+        *,
+        on_result: Callable[[Path, str, Measurement], object],
+    ) -> Results:
         for path in models:
             timing = replace(found.job.timing, p50_ms=read_onnx(path).macs / 1e6)
             on_result(path, "here", replace(found, marks=(), job=replace(found.job, timing=timing)))

@@ -11,13 +11,16 @@ import onnx
 import pytest
 
 from edgetune.agent import pool
+from edgetune.agent.client import Client
 from edgetune.agent.measure import measure
+from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import Agent
 from edgetune.agent.wire import BoardBody
 from edgetune.device.host import host_sheet, read_host
 from edgetune.errors import AgentError
 from edgetune.pipeline import board_profiling
 from edgetune.pipeline.board_profiling import Journal, profile_board
+from edgetune.reporter import Reporter
 from tests.agent.conftest import running
 from tests.agent.models import QUICK_REQUEST, convolution
 
@@ -59,7 +62,7 @@ def test_a_board_is_clocked_and_calibrated_and_a_stopped_run_goes_on(
     assert (board / "model.json").is_file()
 
 
-class StopsAt(board_profiling.Reporter):
+class StopsAt(Reporter):
     """As if Ctrl-C were pressed."""
 
     def __init__(self, done: int) -> None:
@@ -78,7 +81,7 @@ def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path)
         profile_board("desk", [here.agent])
 
 
-def test_a_board_that_was_busy_should_be_profiled_again(tmp_path: Path, model_measured) -> None:
+def test_a_board_that_was_busy_should_be_profiled_again(tmp_path: Path, model_measured: Measurement) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     for i in range(8):
         journal.add(f"quiet-{i}", replace(model_measured, marks=()))
@@ -88,11 +91,12 @@ def test_a_board_that_was_busy_should_be_profiled_again(tmp_path: Path, model_me
     for i in range(2):
         journal.add(f"hot-{i}", replace(model_measured, marks=("loaded", "throttled")))
     words = board_profiling._disturbed(journal)
-    assert words.startswith("warning: 3 of 11 networks") and "(loaded, throttled)" in words and "again" in words
+    assert words and words.startswith("warning: 3 of 11 networks")
+    assert "(loaded, throttled)" in words and "again" in words
 
 
 def body_of(agent: Agent, model: str) -> BoardBody:
-    with board_profiling.Client(agent) as client:
+    with Client(agent) as client:
         body = client.board()
     machine = "aarch64" if "Pi" in model else body.board.machine
     return body.model_copy(update={"board": replace(body.board, model=model, machine=machine)})
@@ -110,7 +114,7 @@ def test_boards_of_another_kind_or_of_several_are_refused(
 ) -> None:
     bodies = {f"pi-{i}": body_of(start_agent, model) for i, model in enumerate(models)}
 
-    class Known(board_profiling.Client):
+    class Known(Client):
         def board(self) -> BoardBody:
             return bodies[self.agent.name]
 
@@ -136,7 +140,7 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
     with running(tmp_path / "stays", name="stays") as stays, contextlib.ExitStack() as until_killed:
         dies = until_killed.enter_context(running(tmp_path / "dies", name="dies"))
 
-        class Kills(board_profiling.Reporter):
+        class Kills(Reporter):
             def progress(self, stage: str, done: int, total: int) -> None:
                 if done >= 2:
                     until_killed.close()
@@ -151,7 +155,7 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
     assert jobs["stays"] == 6 and jobs["dies"] <= 3, "only the first batch is measured on both, to compare them"
 
 
-def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured) -> None:
+def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured: Measurement) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     with pytest.raises(AgentError, match="emulated"):
         journal.add("x", replace(model_measured, kind="emulated"))
@@ -160,7 +164,7 @@ def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_m
 
 
 @pytest.fixture
-def model_measured(tmp_path: Path):
+def model_measured(tmp_path: Path) -> Measurement:
     onnx.save(convolution(), tmp_path / "model.onnx")
     return measure(tmp_path / "model.onnx", QUICK_REQUEST)
 
@@ -168,4 +172,4 @@ def model_measured(tmp_path: Path):
 def test_an_agent_that_is_not_there_is_told(board: Path) -> None:
     nobody = Agent("nobody", "127.0.0.1", 1, "x", 64 * "0")
     with pytest.raises(AgentError, match="cannot be reached"):
-        board_profiling.Client(nobody, patience=0.1).board()
+        Client(nobody, patience=0.1).board()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from edgetune.config import SearchConfig
 from edgetune.data.load import load_dataset
@@ -65,14 +66,16 @@ def stretch(network: Network) -> None:
 
     What the network computes stays the same (Nagel 2019), its activations share one range each.
     """
-    first, *others = (block.layers for block in network.blocks)
-    pairs = [(network.stem, first.fused[0])] + [(layers.expand, layers.depthwise[0]) for layers in others]
+    first, *others = (block.get_submodule("layers") for block in network.blocks)
+    pairs = [(network.stem[1], first.get_submodule("fused.0"))]
+    pairs += [(layers.get_submodule("expand.1"), layers.get_submodule("depthwise.0")) for layers in others]
     with torch.no_grad():
-        for (_, norm, _), after in pairs:
+        for norm, after in pairs:
+            assert isinstance(norm, nn.BatchNorm2d) and isinstance(after, nn.Conv2d)
             factors = torch.logspace(-1.5, 1.5, len(norm.weight))
-            norm.weight *= factors
-            norm.bias *= factors
-            after.weight /= factors.view(1, -1, 1, 1) if after.groups == 1 else factors.view(-1, 1, 1, 1)
+            norm.weight.mul_(factors)
+            norm.bias.mul_(factors)
+            after.weight.div_(factors.view(1, -1, 1, 1) if after.groups == 1 else factors.view(-1, 1, 1, 1))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgetune.config import Learning, SearchConfig
+from edgetune.data.pictures import Pictures
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline.learning import PAST, begin, know_teacher, named_study
@@ -39,8 +40,9 @@ def second_run(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> 
         CONFIG.replace("trials = 24", "trials = 46").replace("finalists = 3", "finalists = 1").replace(",int8,tvm", "")
     )
     config.write_text(text + LEARNING)
-    arguments = ["--config", config, "--device", "rpi5", "--warm-start", finished_run, "--library", folder / "library"]
-    return folder / "run", edgetune("search", *arguments, "--out", folder / "run").stderr
+    past = ["--warm-start", str(finished_run), "--library", str(folder / "library")]
+    done = edgetune("search", "--config", config, "--device", "rpi5", *past, "--out", folder / "run")
+    return folder / "run", done.stderr
 
 
 def test_the_supernet_is_not_trained_again(second_run: tuple[Path, str], finished_run: Path) -> None:
@@ -146,8 +148,13 @@ def test_of_data_sets_otherwise_alike_the_one_as_hard_for_a_teacher_comes_first(
 
 
 def test_the_teacher_is_asked_about_the_validation_split(task: Task, tmp_path: Path) -> None:
-    asked = []
+    asked: list[Pictures] = []
+
+    def top1_of(pictures: Pictures) -> float:
+        asked.append(pictures)
+        return 0.5
+
     with Study.create(tmp_path / "study.db", {}) as study:
-        know_teacher(study, task, lambda pictures: asked.append(pictures) or 0.5, lambda text: None)
+        know_teacher(study, task, top1_of, lambda text: None)
         assert study.note(DATA).keys() == meta_features(task.dataset).keys() | {TEACHER}
     np.testing.assert_array_equal(asked[0].images, task.dataset.validation.images[:2_000])

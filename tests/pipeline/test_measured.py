@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import platform
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from edgetune.latency.prediction import Prediction
 from edgetune.pipeline import measured
 from edgetune.pipeline.measured import check_agents, compare, measure_finalists, missed, teaches
 from edgetune.report.summary import Artefact, Finalist
-from tests.agent.conftest import running
+from tests.agent.conftest import Running, running
 from tests.agent.models import QUICK_REQUEST, convolution
 from tests.report.conftest import make_finalist, make_trial
 
@@ -68,7 +69,7 @@ def test_only_what_is_undisturbed_and_of_the_board_teaches(found: Measurement) -
 
 
 @pytest.fixture
-def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     monkeypatch.setenv("EDGETUNE_AGENTS", str(tmp_path / "agents.json"))
     monkeypatch.setattr(measured, "Request", lambda threads: replace(QUICK_REQUEST, threads=threads))
     with running(tmp_path / "agent") as here:
@@ -84,7 +85,7 @@ def finalist(name: str, folder: Path, width: int) -> Finalist:
     return replace(made, latencies=(replace(PREDICTED, network=name, device="rpi4"),), artefacts=(artefact,))
 
 
-def test_finalists_get_what_a_real_agent_measured(agent, tmp_path: Path) -> None:
+def test_finalists_get_what_a_real_agent_measured(agent: Running, tmp_path: Path) -> None:
     check_agents("here")
     said: list[str] = []
     before = [finalist(f"net-{width}", tmp_path, width) for width in (4, 8, 16)]
@@ -104,7 +105,7 @@ def test_finalists_get_what_a_real_agent_measured(agent, tmp_path: Path) -> None
     assert any("calibrated on them" in line for line in said) == calibrated
 
 
-def test_what_another_kind_of_board_measured_is_not_the_boards(agent, tmp_path: Path) -> None:
+def test_what_another_kind_of_board_measured_is_not_the_boards(agent: Running, tmp_path: Path) -> None:
     other = "riscv64-linux-gnu"
     profile = RPI4.model_copy(update={"target": RPI4.target.model_copy(update={"triple": other})})
     said: list[str] = []
@@ -114,7 +115,7 @@ def test_what_another_kind_of_board_measured_is_not_the_boards(agent, tmp_path: 
     assert any("another board" in line for line in said)
 
 
-def test_an_agent_that_is_not_known_stops_a_search_before_it_begins(agent) -> None:
+def test_an_agent_that_is_not_known_stops_a_search_before_it_begins(agent: Running) -> None:
     check_agents(None)
     with pytest.raises(AgentError, match="did you mean here"):
         check_agents("her")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from edgetune.export import host
 from edgetune.export.bundle import read_bundle
 from edgetune.export.verify import logits_on
 from edgetune.search.study import Study
+from edgetune.search.trial import Trial
 from tools.pi_userland import PiUserland
 
 from .conftest import EDGETUNE, edgetune
@@ -25,7 +27,7 @@ TOLERANCE = 1e-4  # of the largest logit
 
 
 @pytest.fixture(scope="module")
-def front(finished_run: Path) -> list[dict]:
+def front(finished_run: Path) -> list[dict[str, Any]]:
     return json.loads((finished_run / "front.json").read_text())["front"]
 
 
@@ -38,7 +40,7 @@ def pixels_of(pictures: Pictures, count: int) -> np.ndarray:
     return np.ascontiguousarray(pictures.images[:count].transpose(0, 3, 1, 2), dtype=np.float32)
 
 
-def test_front_is_sorted_and_non_dominated(front: list[dict]) -> None:
+def test_front_is_sorted_and_non_dominated(front: list[dict[str, Any]]) -> None:
     assert front
     latency = [network["latency_ms"] for network in front]
     top1 = [network["validation_top1"] for network in front]
@@ -46,7 +48,7 @@ def test_front_is_sorted_and_non_dominated(front: list[dict]) -> None:
     assert top1 == sorted(top1)
 
 
-def test_latencies_say_what_they_are(front: list[dict]) -> None:
+def test_latencies_say_what_they_are(front: list[dict[str, Any]]) -> None:
     for network in front:
         low, high = network["interval_ms"]
         assert low < network["latency_ms"] < high
@@ -55,7 +57,7 @@ def test_latencies_say_what_they_are(front: list[dict]) -> None:
         assert network["runtime"] and network["cpu_mhz"] and network["threads"]
 
 
-def test_accuracy_is_the_artefact_s_own(finished_run: Path, front: list[dict], test_split: Pictures) -> None:
+def test_accuracy_is_the_artefact_s_own(finished_run: Path, front: list[dict[str, Any]], test_split: Pictures) -> None:
     """The figure in the front, again: raw test pictures through the ONNX file alone."""
     for network in front:
         path = finished_run / artefact(network, "onnx")["path"]
@@ -64,14 +66,16 @@ def test_accuracy_is_the_artefact_s_own(finished_run: Path, front: list[dict], t
         assert again > 0.8
 
 
-def test_bundles_are_sealed(finished_run: Path, front: list[dict]) -> None:
+def test_bundles_are_sealed(finished_run: Path, front: list[dict[str, Any]]) -> None:
     for network in front:
         bundle = read_bundle(finished_run / "bundles" / network["name"])
         assert {artefact.format for artefact in bundle.card.artefacts} >= {"onnx", "tvm"}
         assert bundle.card.test_top1 == network["test_top1"]
 
 
-def test_finalists_agree_on_the_emulated_pi(finished_run: Path, front: list[dict], test_split: Pictures) -> None:
+def test_finalists_agree_on_the_emulated_pi(
+    finished_run: Path, front: list[dict[str, Any]], test_split: Pictures
+) -> None:
     """Real ARM code: each ONNX file by the aarch64 onnxruntime, one TVM library."""
     pi, pictures = PiUserland.ready(), pixels_of(test_split, 8)
     models = [finished_run / artefact(network, "onnx")["path"] for network in front]
@@ -89,7 +93,7 @@ def test_report_can_be_made_again(finished_run: Path) -> None:
 
 
 def test_killed_and_resumed_is_as_if_never_stopped(
-    tmp_path: Path, config: Path, finished_run: Path, front: list[dict]
+    tmp_path: Path, config: Path, finished_run: Path, front: list[dict[str, Any]]
 ) -> None:
     run = tmp_path / "run"
     process = subprocess.Popen([EDGETUNE, "search", "--config", config, "--out", run], stderr=subprocess.DEVNULL)
@@ -112,7 +116,7 @@ def test_killed_and_resumed_is_as_if_never_stopped(
     assert card["name"] == f"trial-{exported:03d}"
 
 
-def artefact(network: dict, format: str) -> dict:
+def artefact(network: dict[str, Any], format: str) -> dict[str, Any]:
     return next(artefact for artefact in network["artefacts"] if artefact["format"] == format)
 
 
@@ -120,12 +124,12 @@ def close(given: np.ndarray, expected: np.ndarray) -> None:
     assert np.abs(given - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
-def trials_of(run: Path) -> list:
+def trials_of(run: Path) -> list[Trial]:
     with Study.open(run / "study.db", read_only=True) as study:
         return study.trials()
 
 
-def wait_for_trials(process: subprocess.Popen, study: Path, count: int) -> None:
+def wait_for_trials(process: subprocess.Popen[bytes], study: Path, count: int) -> None:
     """Until a running search has finished so many trials."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:

@@ -97,7 +97,7 @@ def test_the_optimiser_finds_most_tiles_of_a_kernel(model: Path) -> None:
         for sample in optimizer.ask(8):
             tile = task.tile(sample)
             found.add(tile)
-            optimizer.tell([sample], [tile and {"ms": 1 / tile.columns}])
+            optimizer.tell([sample], [{"ms": 1 / tile.columns} if tile else None])
     assert len(found - {None}) >= 0.9 * len(task.tiles)
 
 
@@ -118,7 +118,9 @@ def test_not_an_onnx_file(tmp_path: Path) -> None:
         tune_model(tmp_path / "notes.onnx", "host", budget_seconds=1)
 
 
-def test_the_report_is_json(model: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_the_report_is_json(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import sys
 
     from edgetune.cli import main
