@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -77,7 +77,7 @@ def measure_on(
 
 
 def measure_with(
-    measurers: dict[str, Measurer] | dict[str, Client],
+    measurers: Mapping[str, Measurer],
     models: Sequence[Path],
     request: Request = DEFAULT,
     *,
