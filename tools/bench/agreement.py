@@ -131,10 +131,9 @@ def artefacts(
     network: Network, dataset: Dataset, formats: tuple[str, ...], folder: Path
 ) -> Iterator[tuple[Path, Path]]:
     """Each artefact for the board, and what to run in its place here."""
-    shape = {"channels": dataset.channels, "resolution": dataset.resolution}
     calibration = pixels_of(dataset.train, CALIBRATED_ON)
     model = folder / "model.onnx"
-    export_onnx(network, model, metadata={}, **shape)
+    export_onnx(network, model, channels=dataset.channels, resolution=dataset.resolution, metadata={})
     if "onnx" in formats:
         yield model, model
     if "int8" in formats:
@@ -148,7 +147,7 @@ def artefacts(
         yield library, twin
     if "tflite" in formats:
         lite, litert = folder / "model.tflite", LiteRT.here().make()
-        export_tflite(network, lite, litert=litert, **shape)
+        export_tflite(network, lite, channels=dataset.channels, resolution=dataset.resolution, litert=litert)
         yield lite, lite
         if "int8" in formats:
             rounded = folder / "model.int8.tflite"

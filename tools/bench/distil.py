@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from edgetune.distill.precision import best_device, mixed_precision, place
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
-from edgetune.space.architecture import Architecture, Block
+from edgetune.space.architecture import Architecture, Block, BlockKind
 from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
 from tools.bench.distil_supernet import cost, ranking
 
@@ -144,7 +144,7 @@ def throughput(options: argparse.Namespace) -> None:
     recipe = replace(recipe_of(options), epochs=options.epochs)
     pictures = recipe.epochs * (len(dataset.train) // recipe.batch_size) * recipe.batch_size
     teacher = new_teacher(dataset, None, seed=0, device=best_device())
-    loops = {"plain": plain, "ours": ours, "live": partial(ours, teacher=teacher)}
+    loops: dict[str, Callable[..., None]] = {"plain": plain, "ours": ours, "live": partial(ours, teacher=teacher)}
     rows: list[dict[str, float]] = []
     for turn in range(2 * options.seeds):
         rates = {}
@@ -212,7 +212,8 @@ def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: R
 def student(dataset: Dataset, seed: int) -> Network:
     """A network of fewer than 50,000 parameters: a fused block, then twice two inverted residual ones."""
     blocks, width = [], 16
-    for stage, (kind, wide, depth) in enumerate((("fused", 16, 1), ("mbconv", 24, 2), ("mbconv", 48, 2)), 1):
+    stages: tuple[tuple[BlockKind, int, int], ...] = (("fused", 16, 1), ("mbconv", 24, 2), ("mbconv", 48, 2))
+    for stage, (kind, wide, depth) in enumerate(stages, 1):
         for number in range(depth):
             blocks.append(
                 Block(

@@ -227,17 +227,17 @@ def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> No
             row.append(len(run(new, warm, MOST, GOAL)))
         counts.append(row)
         print(f"seed {seed}: " + ", ".join(f"{name} {n}" for name, n in zip(STARTS, row, strict=True)), flush=True)
-    table = np.array(counts, dtype=float)
-    ratios = table / table[:, :1]
+    evaluations = np.array(counts, dtype=float)
+    ratios = evaluations / evaluations[:, :1]
     print(
         f"{strategy}, {len(seeds)} seeds, a past of {past_trials} trials: "
         f"evaluations to {GOAL:g} % regret ({MOST} at most)"
     )
     for place, name in enumerate(STARTS):
-        column, ratio = table[:, place], ratios[:, place]
+        column, ratio = evaluations[:, place], ratios[:, place]
         print(
             f"{name:16s} mean {column.mean():6.1f} ± {column.std() / np.sqrt(len(column)):.1f}, of the cold mean "
-            f"{column.mean() / table[:, 0].mean():.2f}; of its twin at most {ratio.max():.2f}, "
+            f"{column.mean() / evaluations[:, 0].mean():.2f}; of its twin at most {ratio.max():.2f}, "
             f"more than 1.1 in {(ratio > 1.1).sum()} of {len(ratio)} seeds"
         )
 

@@ -155,9 +155,9 @@ def bench_encoder(seeds: Sequence[int], table: Path) -> None:
             tried = order[:trials]
             ranks = np.argsort(np.argsort(truth[tried])).astype(float)  # accuracies are skewed; their order counts
             targets = (ranks - ranks.mean()) / ranks.std()
-            for model in (gaussian_process, ridge):
-                expected = model(columns, tried, targets, asked)
-                found.setdefault((model.__name__, name, trials), []).append(spearmanr(expected, truth[asked])[0])
+            for predict in (gaussian_process, ridge):
+                expected = predict(columns, tried, targets, asked)
+                found.setdefault((predict.__name__, name, trials), []).append(spearmanr(expected, truth[asked])[0])
         print(f"seed {seed} done", flush=True)
     print(f"Spearman's ρ on {HELD_OUT} untried cells, {len(seeds)} seeds, after {TRIALS} trials: mean ± standard error")
     for model, name in dict.fromkeys(key[:2] for key in found):

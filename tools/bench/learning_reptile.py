@@ -43,11 +43,11 @@ def small_network(classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, classes))
 
 
-def task_of(train: Pictures, test: Pictures, classes: Sequence[int], rng: np.random.Generator) -> Learnable:
+def task_of(train: Pictures, test: Pictures, classes: np.ndarray, rng: np.random.Generator) -> Learnable:
     return Learnable(_some(train, classes, PICTURES, rng), _some(test, classes, TESTED, rng))
 
 
-def _some(pictures: Pictures, classes: Sequence[int], count: int, rng: np.random.Generator) -> Pictured:
+def _some(pictures: Pictures, classes: np.ndarray, count: int, rng: np.random.Generator) -> Pictured:
     places = [rng.permutation(np.flatnonzero(pictures.labels == label))[:count] for label in classes]
     images = pictures.images[np.concatenate(places)].astype(np.float32) / 255 - 0.5
     labels = np.repeat(np.arange(len(classes)), [len(found) for found in places])

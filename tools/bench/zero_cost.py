@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class Cell(nn.Module):
 
     def __init__(self, operators: list[str], width: int) -> None:
         super().__init__()
-        make = {
+        make: dict[str, Callable[[], nn.Module]] = {
             "none": Nothing,
             "skip_connect": nn.Identity,
             "avg_pool_3x3": lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
