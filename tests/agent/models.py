@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -25,12 +27,18 @@ def convolution(width: int = 4, layers: int = 2, pixels: int = 16) -> onnx.Model
     return make_model(nodes, ["N", 3, pixels, pixels], value, weights)
 
 
-def make_model(nodes, shape, output: str, weights=(), opset: int = 17, output_type=TensorProto.FLOAT):
+def make_model(
+    nodes: Sequence[onnx.NodeProto],
+    shape: Sequence[int | str],
+    output: str,
+    weights: Sequence[TensorProto] = (),
+    opset: int = 17,
+) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "graph",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(output, output_type, None)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
         list(weights),
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -22,6 +22,7 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from starlette.types import Message, Receive, Scope, Send
 
 from edgetune.agent import serve
 from edgetune.agent.audit import Audit
@@ -72,14 +73,17 @@ def test_10_000_wrong_tokens_do_not_pass_and_are_slowed_down(tmp_path: Path) -> 
     Token(tmp_path).renew()
     looked_at: list[int] = []
 
-    async def inside(scope, receive, send) -> None:
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("a wrong token passed")
 
     guard = Guard(
         inside, token=Token(tmp_path), failed=FailedTokens(lambda: now[0]), audit=Audit(tmp_path / "audit.log")
     )
 
-    async def send(message) -> None:
+    async def receive() -> Message:
+        raise AssertionError("a body was read")
+
+    async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
             looked_at.append(message["status"])
 
@@ -87,7 +91,7 @@ def test_10_000_wrong_tokens_do_not_pass_and_are_slowed_down(tmp_path: Path) -> 
         for _ in range(10_000):
             guess = f"Bearer {secrets.token_urlsafe(32)}".encode()
             scope = {"type": "http", "client": ("192.0.2.1", 1), "path": "/", "headers": [(b"authorization", guess)]}
-            await guard(scope, None, send)
+            await guard(scope, receive, send)
             now[0] += 0.01
 
     asyncio.run(attack())
@@ -108,7 +112,7 @@ def test_who_guesses_waits_and_others_do_not() -> None:
     assert len(failed.failures) <= 4096
 
 
-def test_an_old_token_ends_with_its_rotation(start) -> None:
+def test_an_old_token_ends_with_its_rotation(start: Callable[..., Running]) -> None:
     one = start()
     assert ask(one, "GET", "/v1/board")[0] == 200
     fresh = Token(one.folder).renew()
@@ -218,7 +222,7 @@ def test_machine_code_runs_only_where_it_is_allowed(here: Running) -> None:
     assert ask(here, "PUT", f"/v1/jobs/{32 * '0'}", body) == (403, "native_not_allowed")
 
 
-def test_a_slow_loris_is_shown_the_door(start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_loris_is_shown_the_door(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "HEADER_SECONDS", 0.5)
     one = start()
     with raw(one) as stream:
@@ -235,7 +239,7 @@ def test_a_slow_loris_is_shown_the_door(start, monkeypatch: pytest.MonkeyPatch) 
     assert ask(one, "GET", "/v1/board")[0] == 200
 
 
-def test_a_slow_body_is_refused(start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_refused(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgetune.agent.app.CHUNK_SECONDS", 0.5)
     one = start()
     with raw(one) as stream:

@@ -49,7 +49,7 @@ PI = {
         ("nonsense", (), ()),
     ],
 )
-def test_a_raspberry_pi_tells_all(tmp_path: Path, answer: str, now, before) -> None:
+def test_a_raspberry_pi_tells_all(tmp_path: Path, answer: str, now: tuple[str, ...], before: tuple[str, ...]) -> None:
     """The bits as Raspberry Pi's documentation of vcgencmd get_throttled gives them."""
     root = tree(tmp_path, PI | {"sys/devices/platform/soc/soc:firmware/get_throttled": answer})
     state = read_state(root)

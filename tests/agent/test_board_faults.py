@@ -107,7 +107,7 @@ def test_a_clock_that_jumps_changes_no_measurement_and_shuts_no_door(tmp_path: P
     assert shown[-1] - shown[0] > 10 * 31_557_600, "it does jump"
     with served(tmp_path / "agent", python=python) as (client, _):
         agent = client.agent
-        told = [agent.url, agent.token, agent.fingerprint, model]
+        told: list[str | Path] = [agent.url, agent.token, agent.fingerprint, model]
         means = [float(ms) for ms in output(python, "-c", MEASURING, *told).split()]
     assert len(means) == 2 and all(0 < ms < 1000 for ms in means), "no jump of the clock is in any run"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import inspect
 import os
 import secrets
 import signal
@@ -13,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -41,7 +43,8 @@ class Wire:
     """A line to an agent that can be cut, and mended."""
 
     def __init__(self, port: int) -> None:
-        self.target, self.cut, self.open = port, threading.Event(), []
+        self.target, self.cut = port, threading.Event()
+        self.open: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
@@ -106,7 +109,7 @@ def test_a_minute_is_within_the_usual_patience() -> None:
     from edgetune.agent.link import Link
     from edgetune.agent.pool import PATIENCE_OF_ONE
 
-    assert Link.__init__.__kwdefaults__["patience"] > 60
+    assert inspect.signature(Link).parameters["patience"].default > 60
     assert PATIENCE_OF_ONE > 60
 
 
@@ -213,7 +216,7 @@ def test_a_model_travels_once(here: Running, model: Path) -> None:
     assert (here.folder / "audit.log").read_text().count(f'"sha256": "{sha256_of(model)}"') == 1
 
 
-async def parts(*chunks: bytes):
+async def parts(*chunks: bytes) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
 
@@ -254,7 +257,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path, monkeypat
     assert not list((tmp_path / "m").iterdir())
 
 
-def test_a_full_disk_does_not_stop_the_agent_for_want_of_a_log(capsys) -> None:
+def test_a_full_disk_does_not_stop_the_agent_for_want_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     audit = Audit(Path("/dev/full"))
     audit.write("something")
     assert "No space left" in capsys.readouterr().err
@@ -266,16 +269,16 @@ def test_half_an_upload_of_a_killed_agent_is_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def with_queue(measure: Callable[..., object], body: Callable[[JobQueue], object], folder: Path, longest: int = 3):
-    async def run() -> object:
-        queue = JobQueue(measure, Audit(folder / "audit.log"), longest=longest)
+def with_queue(measure: Callable[..., Any], body: Callable[[JobQueue], Awaitable[None]], folder: Path) -> None:
+    async def run() -> None:
+        queue = JobQueue(measure, Audit(folder / "audit.log"), longest=3)
         work = asyncio.create_task(queue.work())
         try:
-            return await body(queue)
+            await body(queue)
         finally:
             work.cancel()
 
-    return asyncio.run(run())
+    asyncio.run(run())
 
 
 def test_the_queue_is_in_order_bounded_and_forgets(tmp_path: Path) -> None:
@@ -327,7 +330,7 @@ def test_a_failure_of_the_agent_itself_costs_one_job(tmp_path: Path) -> None:
     with_queue(measure, body, tmp_path)
 
 
-def test_a_job_is_given_the_agents_limits(start, tmp_path: Path) -> None:
+def test_a_job_is_given_the_agents_limits(start: Callable[..., Running], tmp_path: Path) -> None:
     one = start(settings=Settings(job=Limits(seconds=1.5, memory_bytes=2**31)))
     path = tmp_path / "endless.onnx"
     onnx.save(endless(), path)
@@ -336,12 +339,14 @@ def test_a_job_is_given_the_agents_limits(start, tmp_path: Path) -> None:
     assert error.value.code == "out_of_time"
 
 
-def test_an_agent_that_speaks_of_another_model_is_not_believed(here: Running, model: Path, monkeypatch) -> None:
+def test_an_agent_that_speaks_of_another_model_is_not_believed(
+    here: Running, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = here.client()
     real = client.link.ask
 
-    def ask(method: str, path: str, body: bytes | None = None, **options: object):
-        answer = real(method, path, body, **options)
+    def ask(method: str, path: str, body: bytes | None = None, *, file: str | None = None) -> Answer:
+        answer = real(method, path, body, file=file)
         if answer.body.get("measurement"):
             answer.body["measurement"]["model_sha256"] = secrets.token_hex(32)
         return answer
@@ -361,7 +366,9 @@ def test_a_wide_network_is_measured_slower_than_a_narrow_one(here: Running, tmp_
     assert latencies[1] > 2 * latencies[0]
 
 
-def test_a_model_that_ends_the_agent_each_time_is_given_up(here: Running, model: Path, monkeypatch) -> None:
+def test_a_model_that_ends_the_agent_each_time_is_given_up(
+    here: Running, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As one does that takes all of the board's memory: an agent that was started anew has never heard of the job."""
     client, asked = here.client(), []
     digest, queued = sha256_of(model), {"id": 32 * "0", "state": "queued"}

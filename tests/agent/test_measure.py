@@ -15,7 +15,7 @@ import pytest
 
 from edgetune.agent import measure as measuring
 from edgetune.agent.board import BoardState
-from edgetune.agent.measure import Limits, cool_down, measure, sha256_of
+from edgetune.agent.measure import Limits, Request, cool_down, measure, sha256_of
 from edgetune.agent.runtimes import LiteRt
 from edgetune.errors import MeasurementError, MissingDependencyError, ModelFileError
 from tests.agent.models import QUICK_REQUEST, endless, greedy
@@ -42,10 +42,10 @@ def test_threads_are_the_models(model: Path) -> None:
     assert len(found.job.cores) in (0, 2)  # none where this process may use one only
 
 
-def refusal(model: onnx.ModelProto, folder: Path, **limits: float) -> MeasurementError:
+def refusal(model: onnx.ModelProto, folder: Path, seconds: float = 60) -> MeasurementError:
     path = folder / "model.onnx"
     onnx.save(model, path)
-    request = replace(QUICK_REQUEST, limits=Limits(**{"seconds": 60, "memory_bytes": 2**31, **limits}))
+    request = replace(QUICK_REQUEST, limits=Limits(seconds, memory_bytes=2**31))
     with pytest.raises(MeasurementError) as error:
         measure(path, request)
     return error.value
@@ -64,7 +64,7 @@ def test_a_model_that_eats_memory_gets_no_more(tmp_path: Path) -> None:
 def test_a_killed_job_is_told_and_the_next_one_runs(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = measuring._wire
 
-    def kill_soon(path, request):
+    def kill_soon(path: Path, request: Request) -> bytes:
         threading.Timer(0.3, lambda: os.kill(children()[0], signal.SIGKILL)).start()
         return asked(path, request)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.pool import COMMON, measure_on, measure_with
 from edgetune.errors import AgentError, MeasurementError
+from tests.agent.conftest import Running
 from tests.agent.models import QUICK_REQUEST
 
 
@@ -115,7 +117,7 @@ def test_a_bug_is_not_hidden(real: Measurement) -> None:
     assert threading.active_count() < 50
 
 
-def test_two_real_agents_share_the_work(start, model: Path, tmp_path: Path) -> None:
+def test_two_real_agents_share_the_work(start: Callable[..., Running], model: Path, tmp_path: Path) -> None:
     copies = []
     for number in range(5):
         copies.append(tmp_path / f"{number}.onnx")

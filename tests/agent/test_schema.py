@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ checks.positive_data_acceptance.enabled = false  # no schema says that a content
 
 
 @pytest.fixture
-def one(start: Callable[..., Running], model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def one(start: Callable[..., Running], model: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
     """An agent that has a model, and answers in no time what it measured once."""
     measured = measure(model, QUICK_REQUEST)
     asked = Counter[str]()

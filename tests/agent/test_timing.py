@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from edgetune.agent.timing import FEWEST_RUNS, Protocol, drift_of, median_interval, quantile, time_runs
+from edgetune.agent.timing import FEWEST_RUNS, Protocol, Timing, drift_of, median_interval, quantile, time_runs
 
 
 class Clock:
@@ -27,7 +28,7 @@ class Clock:
         self.runs += 1
 
 
-def clocked(duration: Callable[[int], float], **protocol: float):
+def clocked(duration: Callable[[int], float], **protocol: Any) -> Timing:
     clock = Clock(duration)
     return time_runs(clock.run, Protocol(**protocol), clock=clock)
 

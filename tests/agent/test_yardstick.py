@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edgetune.agent.board import read_info
 from edgetune.agent.measure import SLOWDOWN, measure
 from edgetune.agent.yardstick import Yardstick, clock
+from tests.agent.conftest import Running
 from tests.agent.models import QUICK_REQUEST
 
 INFO = read_info()
@@ -73,7 +74,7 @@ def test_a_machine_that_was_faster_before_makes_a_measurement_slowed(model: Path
     assert not again.steady
 
 
-def test_an_agent_keeps_its_yardstick(here, model: Path) -> None:
+def test_an_agent_keeps_its_yardstick(here: Running, model: Path) -> None:
     with here.client() as client:
         found = client.measure(model, QUICK_REQUEST)
     known = json.loads((here.folder / "yardstick.json").read_text())
