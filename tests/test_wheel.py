@@ -17,8 +17,8 @@ import edgetune
 ROOT = Path(__file__).parents[1]
 
 
-def run(*command: str | Path, **options: object) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -42,7 +42,7 @@ def test_wheel_holds_the_package_its_profiles_and_its_licence(wheel: Path) -> No
     metadata = Parser().parsestr(text)
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Version"] == edgetune.__version__
-    assert set(metadata.get_all("Provides-Extra")) == {"search", "tvm", "ray", "agent", "bench", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"search", "tvm", "ray", "agent", "bench", "dev"}
 
 
 def test_wheel_runs_from_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_no_room_for_a_bundle(card: Card, model: Path, tmp_path: Path, monkeypat
 
 def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(linker.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="ziglang"):
         linker.link_command("aarch64-linux-gnu")
 

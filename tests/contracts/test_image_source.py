@@ -56,7 +56,7 @@ def test_pictures_fit_their_labels_and_the_resolution(source: ImageSource, scrat
     count = len(found.labels)
     assert found.images.shape[:3] == (count, source.native_resolution, source.native_resolution)
     assert found.images.shape[3] in (1, 3)
-    assert (found.images.dtype, found.labels.dtype, found.given.dtype) == (np.uint8, np.int64, np.int8)
+    assert found.images.dtype == np.uint8 and found.labels.dtype == np.int64 and found.given.dtype == np.int8
     assert set(np.unique(found.labels)) == set(range(len(source.classes)))
     assert set(np.unique(found.given)) <= set(Split)
     assert Split.TRAIN in found.given

@@ -18,7 +18,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def plain(mode: str, colour: object, kind: str = "PNG", **options: object) -> bytes:
+def plain(mode: str, colour: float | tuple[float, ...] | str, kind: str = "PNG", **options: object) -> bytes:
     return encoded(Image.new(mode, (40, 40), colour), kind, **options)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ CLASSES = ("a", "b", "c")
 
 
 def divide(
-    labels: list[int], digests: list[int] | None = None, given: list[int] | None = None, seed: int = 0
+    labels: list[int], digests: list[int] | None = None, given: Sequence[int] | None = None, seed: int = 0
 ) -> Splits:
     return split(
         np.array(labels, np.int64),

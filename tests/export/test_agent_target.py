@@ -14,11 +14,13 @@ from edgetune.errors import AgentError, ExportError, MeasurementError
 from edgetune.export.agent_target import agent_target
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
-from edgetune.export.card import Artefact, Card
+from edgetune.export.card import Artefact, Card, Format
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.tvm_library import compile_tvm, host_target
 from edgetune.export.verify import verify_bundle
+from edgetune.nets.network import Network
 from tests.agent.conftest import Running, running
+from tests.export.conftest import Digits
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,11 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def bundle(card: Card, hswish_network, hswish_onnx: Path, digits, tmp_path: Path) -> Bundle:
+def bundle(card: Card, hswish_network: Network, hswish_onnx: Path, digits: Digits, tmp_path: Path) -> Bundle:
     quantize_onnx(hswish_onnx, tmp_path / "model.int8.onnx", calibration=digits.train[:64])
     compile_tvm(hswish_onnx, tmp_path / "model.tvm.so", tvm_target=host_target())
     files = {"model.onnx": hswish_onnx, **{name: tmp_path / name for name in ("model.int8.onnx", "model.tvm.so")}}
-    formats = ("onnx", "int8", "tvm")
+    formats: tuple[Format, ...] = ("onnx", "int8", "tvm")
     artefacts = tuple(Artefact(format=kind, file=name) for kind, name in zip(formats, files, strict=True))
     reference = digits.test[:8], torch_logits_of(hswish_network, digits.test[:8])
     return write_bundle(

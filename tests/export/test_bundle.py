@@ -15,6 +15,7 @@ from edgetune.errors import ExportError
 from edgetune.export.board.classify import read_pixels
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
 from edgetune.export.card import SCHEMA, Artefact, Card
+from tests.export.conftest import Digits
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_an_existing_folder_is_left_alone(bundle: Bundle, card: Card, hswish_onn
     assert read_bundle(bundle.folder) == bundle
 
 
-def test_it_classifies_pictures_with_nothing_of_edgetune(bundle: Bundle, digits, tmp_path: Path) -> None:
+def test_it_classifies_pictures_with_nothing_of_edgetune(bundle: Bundle, digits: Digits, tmp_path: Path) -> None:
     folder = shutil.copytree(bundle.folder, tmp_path / "board")
     for i in range(20):
         Image.fromarray(digits.test[i, 0].astype(np.uint8)).save(folder / f"{i}.png")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_schema_that_is_not_known_is_refused(card: Card, schema: str, mend: st
 
 
 def test_a_record_names_its_time_in_utc() -> None:
-    values = {"where": "host", "machine": "x86_64", "edgetune": "0.1.0", "files": {}}
+    values: dict[str, Any] = {"where": "host", "machine": "x86_64", "edgetune": "0.1.0", "files": {}}
     assert SignOff(at="2026-11-24T14:00:00Z", **values)
     with pytest.raises(ValueError, match="at"):
         SignOff(at="yesterday", **values)

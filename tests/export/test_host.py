@@ -9,6 +9,7 @@ import pytest
 from edgetune.errors import ModelFileError
 from edgetune.export.host import compare_speed, logits_of, top1_of
 from edgetune.export.int8 import quantize_onnx
+from tests.export.conftest import Digits
 
 
 def test_top1_is_the_share_of_right_answers(hswish_onnx: Path, test_pictures: np.ndarray) -> None:
@@ -28,7 +29,7 @@ def test_a_file_is_about_as_fast_as_itself_and_slower_than_a_smaller_one(
 
 
 def test_int8_answers_are_those_of_a_board_whatever_processor_this_host_has(
-    relu_onnx: Path, digits, tmp_path: Path
+    relu_onnx: Path, digits: Digits, tmp_path: Path
 ) -> None:
     """onnxruntime's sums of 16 bits overflow on x86 without VNNI; each operator by itself, in float, knows none."""
     target = tmp_path / "model.int8.onnx"

@@ -8,17 +8,25 @@ import pytest
 
 from edgetune.errors import ExportError
 from edgetune.export.host import logits_of, top1_of
-from edgetune.export.int8 import METHODS, quantize_best, quantize_onnx
+from edgetune.export.int8 import METHODS, CalibrationMethod, quantize_best, quantize_onnx
+from tests.export.conftest import Digits
 
 
 @pytest.fixture(scope="module")
-def calibration(digits) -> np.ndarray:
+def calibration(digits: Digits) -> np.ndarray:
     return digits.train[:64]
 
 
 @pytest.mark.parametrize("network", ["relu", "hswish"])
 @pytest.mark.parametrize("method", METHODS)
-def test_answers_stay_those_of_float(network, method, request, digits, calibration, tmp_path: Path) -> None:
+def test_answers_stay_those_of_float(
+    network: str,
+    method: CalibrationMethod,
+    request: pytest.FixtureRequest,
+    digits: Digits,
+    calibration: np.ndarray,
+    tmp_path: Path,
+) -> None:
     source, target = request.getfixturevalue(f"{network}_onnx"), tmp_path / "model.int8.onnx"
     quantize_onnx(source, target, calibration=calibration, method=method)
     exact, rounded = logits_of(source, digits.test), logits_of(target, digits.test)
@@ -27,7 +35,9 @@ def test_answers_stay_those_of_float(network, method, request, digits, calibrati
     assert not np.array_equal(exact, rounded)
 
 
-def test_the_most_accurate_method_is_kept(hswish_onnx: Path, digits, calibration: np.ndarray, tmp_path: Path) -> None:
+def test_the_most_accurate_method_is_kept(
+    hswish_onnx: Path, digits: Digits, calibration: np.ndarray, tmp_path: Path
+) -> None:
     # One picture far out of range stretches the extremes, but not the percentiles.
     stretched, target = calibration.copy(), tmp_path / "best.onnx"
     stretched[0, 0, 0, :2] = 10_000
@@ -39,7 +49,7 @@ def test_the_most_accurate_method_is_kept(hswish_onnx: Path, digits, calibration
 
 
 def test_where_nothing_holds_the_limit_the_most_accurate_is_kept(
-    relu_onnx: Path, digits, calibration: np.ndarray, tmp_path: Path
+    relu_onnx: Path, digits: Digits, calibration: np.ndarray, tmp_path: Path
 ) -> None:
     pictures, labels = digits.test[:200], digits.test_labels[:200]
     kept = quantize_best(
@@ -74,7 +84,9 @@ def test_kept_ranges_spare_the_calibration(relu_onnx: Path, calibration: np.ndar
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_weights_are_int8_per_channel_and_the_normalisation_stays_float(relu_onnx, calibration, tmp_path: Path) -> None:
+def test_weights_are_int8_per_channel_and_the_normalisation_stays_float(
+    relu_onnx: Path, calibration: np.ndarray, tmp_path: Path
+) -> None:
     quantize_onnx(relu_onnx, tmp_path / "model.onnx", calibration=calibration)
     model = onnx.load(tmp_path / "model.onnx")
     made_by = {output: node for node in model.graph.node for output in node.output}

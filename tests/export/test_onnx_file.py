@@ -11,9 +11,10 @@ import torch
 from edgetune.errors import ConfigError, ExportError
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.onnx_file import OnnxForm, export_onnx, opset_for
+from edgetune.nets.network import Network
 
 
-def test_logits_equal_those_of_torch(hswish_network, hswish_onnx: Path, test_pictures: np.ndarray) -> None:
+def test_logits_equal_those_of_torch(hswish_network: Network, hswish_onnx: Path, test_pictures: np.ndarray) -> None:
     session = onnxruntime.InferenceSession(hswish_onnx, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = hswish_network(torch.from_numpy(test_pictures)).numpy()
@@ -30,7 +31,7 @@ def test_one_file_with_static_shape_folded_batchnorm_and_metadata(hswish_onnx: P
     assert meta.custom_metadata_map == {"labels": '["a", "b"]'}
 
 
-def test_the_same_module_gives_the_same_bytes(hswish_network, hswish_onnx: Path, tmp_path: Path) -> None:
+def test_the_same_module_gives_the_same_bytes(hswish_network: Network, hswish_onnx: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.onnx"
     export_onnx(hswish_network, again, channels=1, resolution=28, metadata={"labels": '["a", "b"]'})
     assert again.read_bytes() == hswish_onnx.read_bytes()
@@ -55,7 +56,7 @@ def test_an_operator_that_onnx_lacks_is_named_and_nothing_is_written(tmp_path: P
 
 @pytest.mark.parametrize("form", [OnnxForm(13), OnnxForm(14), OnnxForm(dynamic_batch=True)], ids=str)
 def test_other_forms_compute_the_same(
-    hswish_network, form: OnnxForm, test_pictures: np.ndarray, tmp_path: Path
+    hswish_network: Network, form: OnnxForm, test_pictures: np.ndarray, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.onnx"
     export_onnx(hswish_network, path, channels=1, resolution=28, metadata={}, form=form)
@@ -71,7 +72,7 @@ def test_other_forms_compute_the_same(
 
 
 def test_a_static_file_takes_one_picture_and_a_dynamic_one_any_number(
-    relu_network, relu_onnx: Path, test_pictures: np.ndarray, tmp_path: Path
+    relu_network: Network, relu_onnx: Path, test_pictures: np.ndarray, tmp_path: Path
 ) -> None:
     dynamic, rounded = tmp_path / "dynamic.onnx", tmp_path / "dynamic.int8.onnx"
     form = OnnxForm(dynamic_batch=True)

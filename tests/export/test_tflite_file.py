@@ -14,6 +14,8 @@ from edgetune.export.host import logits_of
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.verify import logits_on, python_here
+from edgetune.nets.network import Network
+from tests.export.conftest import Digits
 from tools.pi_userland import PiUserland
 
 
@@ -23,13 +25,13 @@ def litert() -> LiteRT:
 
 
 @pytest.fixture(scope="module")
-def hswish_tflite(litert: LiteRT, hswish_network, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hswish_tflite(litert: LiteRT, hswish_network: Network, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tflite") / "model.tflite"
     export_tflite(hswish_network, path, channels=1, resolution=28, litert=litert)
     return path
 
 
-def test_logits_are_those_of_torch(hswish_network, hswish_tflite: Path, test_pictures: np.ndarray) -> None:
+def test_logits_are_those_of_torch(hswish_network: Network, hswish_tflite: Path, test_pictures: np.ndarray) -> None:
     given = logits_of(hswish_tflite, test_pictures)
     compare_logits(torch_logits_of(hswish_network, test_pictures), given).require("tflite", tolerance=1e-5)
 
@@ -46,7 +48,7 @@ def test_the_emulated_board_gives_the_same(hswish_tflite: Path, test_pictures: n
 
 
 def test_int8_takes_floats_is_smaller_and_answers_alike(
-    litert: LiteRT, hswish_tflite: Path, digits, tmp_path: Path
+    litert: LiteRT, hswish_tflite: Path, digits: Digits, tmp_path: Path
 ) -> None:
     rounded = tmp_path / "model.int8.tflite"
     quantize_tflite(hswish_tflite, rounded, calibration=digits.train[:32], litert=litert)

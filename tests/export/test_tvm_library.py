@@ -12,6 +12,7 @@ from edgetune.export import linker
 from edgetune.export.agreement import compare_logits, torch_logits_of
 from edgetune.export.tvm_library import compile_tvm, host_target, import_onnx
 from edgetune.export.verify import logits_on, python_here
+from edgetune.nets.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def host_library(hswish_onnx: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return library
 
 
-def test_logits_equal_those_of_torch(hswish_network, host_library: Path, test_pictures: np.ndarray) -> None:
+def test_logits_equal_those_of_torch(hswish_network: Network, host_library: Path, test_pictures: np.ndarray) -> None:
     logits = logits_on(python_here, host_library, test_pictures)
     compare_logits(torch_logits_of(hswish_network, test_pictures), logits).require("model.tvm.so", tolerance=1e-5)
 
@@ -42,8 +43,8 @@ def test_an_operator_that_tvm_lacks_is_named(tmp_path: Path) -> None:
 
 
 def test_without_a_linker_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linker.shutil, "which", lambda name: None)
-    monkeypatch.setattr(linker.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="pip install ziglang"):
         linker.link_command("aarch64-linux-gnu")
 

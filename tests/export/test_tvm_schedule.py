@@ -12,7 +12,7 @@ from tvm import relax
 
 from edgetune.export.agreement import compare_logits, torch_logits_of
 from edgetune.export.onnx_file import export_onnx
-from edgetune.export.tvm_kernel import read_kernel
+from edgetune.export.tvm_kernel import Kernel, read_kernel
 from edgetune.export.tvm_layout import channels_last
 from edgetune.export.tvm_library import compile_tvm, fused_kernels, host_target, import_onnx, tvm_logits_of
 from edgetune.export.tvm_schedule import packs, schedule_kernel
@@ -22,7 +22,7 @@ from edgetune.export.tvm_weights import in_panels
 NEON, AVX512 = Registers(lanes=4, count=32), Registers(lanes=16, count=32)
 
 
-def kernels(source: Path) -> list:
+def kernels(source: Path) -> list[Kernel]:
     fused = relax.get_pipeline("zero")(channels_last(import_onnx(source)))
     functions = [
         f.with_attr("global_symbol", "main") for _, f in fused.functions_items() if isinstance(f, tvm.tirx.PrimFunc)
@@ -31,11 +31,13 @@ def kernels(source: Path) -> list:
 
 
 @pytest.fixture(scope="module")
-def network_kernels(hswish_onnx: Path) -> list:
+def network_kernels(hswish_onnx: Path) -> list[Kernel]:
     return kernels(hswish_onnx)
 
 
-def test_activation_bias_and_residual_are_part_of_the_convolution(hswish_onnx: Path, network_kernels: list) -> None:
+def test_activation_bias_and_residual_are_part_of_the_convolution(
+    hswish_onnx: Path, network_kernels: list[Kernel]
+) -> None:
     fused = relax.get_pipeline("zero")(channels_last(import_onnx(hswish_onnx)))
     names = [name.name_hint for name, f in fused.functions_items() if isinstance(f, tvm.tirx.PrimFunc)]
     # The only function without a reduction is the normalisation.
@@ -43,7 +45,7 @@ def test_activation_bias_and_residual_are_part_of_the_convolution(hswish_onnx: P
     assert any("subtract" in name for name in names)
 
 
-def test_multiply_accumulates_are_those_of_the_graph(hswish_onnx: Path, network_kernels: list) -> None:
+def test_multiply_accumulates_are_those_of_the_graph(hswish_onnx: Path, network_kernels: list[Kernel]) -> None:
     from edgetune.latency.from_onnx import read_onnx
 
     module = import_onnx(hswish_onnx)
@@ -52,12 +54,12 @@ def test_multiply_accumulates_are_those_of_the_graph(hswish_onnx: Path, network_
              if isinstance(binding.value, relax.Call) and binding.value.op.name == "relax.call_tir"]  # fmt: skip
     macs = {name.name_hint: read_kernel(f.with_attr("global_symbol", "main"))
             for name, f in called.functions_items() if isinstance(f, tvm.tirx.PrimFunc)}  # fmt: skip
-    convolutions = [macs[name] for name in calls if macs[name] and "mean" not in name]
+    convolutions = [kernel for name in calls if (kernel := macs[name]) and "mean" not in name]
     assert sum(kernel.macs for kernel in convolutions) == read_onnx(hswish_onnx).macs
 
 
 @pytest.mark.parametrize("registers", [NEON, AVX512], ids=["neon", "avx512"])
-def test_tiles_divide_the_output_and_fit_the_registers(network_kernels: list, registers: Registers) -> None:
+def test_tiles_divide_the_output_and_fit_the_registers(network_kernels: list[Kernel], registers: Registers) -> None:
     for kernel in network_kernels:
         height, width, channels = kernel.shape
         choices = list(tiles(kernel, registers))
@@ -69,7 +71,7 @@ def test_tiles_divide_the_output_and_fit_the_registers(network_kernels: list, re
 
 
 @pytest.mark.parametrize("kind", ["full", "depthwise", "pointwise"])
-def test_every_tile_gives_the_same_numbers(network_kernels: list, kind: str) -> None:
+def test_every_tile_gives_the_same_numbers(network_kernels: list[Kernel], kind: str) -> None:
     """With padding in bands and as a whole, with weights in panels and as they are."""
     rng = np.random.default_rng(0)
     wanted = {"full": (3, 3, 8), "depthwise": (5, 5, 1), "pointwise": (1, 1, 24)}[kind]
@@ -77,7 +79,7 @@ def test_every_tile_gives_the_same_numbers(network_kernels: list, kind: str) -> 
     kernel = replace(kernel, packable=True)
     arguments = [rng.normal(size=[int(n) for n in p.shape]).astype(np.float32) for p in kernel.function.params]
 
-    def result(function, weights: np.ndarray) -> np.ndarray:
+    def result(function: tvm.tirx.PrimFunc, weights: np.ndarray) -> np.ndarray:
         tensors = [tvm.runtime.tensor(values) for values in (arguments[0], weights, *arguments[2:])]
         tvm.compile(function, target="llvm")["main"](*tensors)
         return tensors[-1].numpy()
@@ -90,7 +92,7 @@ def test_every_tile_gives_the_same_numbers(network_kernels: list, kind: str) -> 
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4, err_msg=str(tile))
 
 
-def test_a_tuned_tile_is_taken_where_it_fits(network_kernels: list) -> None:
+def test_a_tuned_tile_is_taken_where_it_fits(network_kernels: list[Kernel]) -> None:
     kernel = max(network_kernels, key=lambda kernel: kernel.macs)
     other = next(tile for tile in tiles(kernel, NEON) if tile != default_tile(kernel, NEON))
     assert chosen_tile(kernel, NEON, {kernel.key: other}) == other
@@ -98,7 +100,7 @@ def test_a_tuned_tile_is_taken_where_it_fits(network_kernels: list) -> None:
         assert chosen_tile(kernel, NEON, unfit) == default_tile(kernel, NEON)
 
 
-def test_padding_is_made_in_bands_that_fit_the_cache(network_kernels: list) -> None:
+def test_padding_is_made_in_bands_that_fit_the_cache(network_kernels: list[Kernel]) -> None:
     kernel = max((k for k in network_kernels if k.padding), key=lambda k: k.padded_bytes(k.shape[0]))
     a_row = 4 * np.prod(kernel.padded[1:])
     assert 0 <= 4 * np.prod(kernel.padded) - kernel.padded_bytes(kernel.shape[0]) <= a_row  # a stride may skip the last
@@ -145,7 +147,7 @@ def test_odd_networks_compile_too(tmp_path: Path) -> None:
     compare_logits(expected, tvm_logits_of(tmp_path / "odd.so", pixels)).require("odd.so", tolerance=1e-5)
 
 
-def test_the_default_tile_keeps_eight_sums_where_the_output_allows(network_kernels: list) -> None:
+def test_the_default_tile_keeps_eight_sums_where_the_output_allows(network_kernels: list[Kernel]) -> None:
     for kernel in network_kernels:
         tile = default_tile(kernel, AVX512)
         _, width, channels = kernel.shape

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tvm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,17 +25,17 @@ def test_a_panel_holds_its_channels_one_after_the_other(panels: int, panel: int,
 
 
 @pytest.fixture(scope="module")
-def module(hswish_onnx: Path):
+def module(hswish_onnx: Path) -> tvm.IRModule:
     return fused_kernels(hswish_onnx)
 
 
-def test_every_convolution_of_a_network_has_constant_weights(module) -> None:
+def test_every_convolution_of_a_network_has_constant_weights(module: tvm.IRModule) -> None:
     constant = with_constant_weights(module)
     assert {name for name in calls_of(module) if "conv2d" in name or "matmul" in name} <= constant
     assert not any(name.startswith("mean") for name in constant)
 
 
-def test_packed_functions_take_packed_constants(module) -> None:
+def test_packed_functions_take_packed_constants(module: tvm.IRModule) -> None:
     scheduled = schedule_module(module, Registers(lanes=4, count=32))
     names = {name.name_hint for name in scheduled.get_global_vars()}
     packed = {name for name in names if name.endswith("_packed")}

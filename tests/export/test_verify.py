@@ -16,10 +16,12 @@ from edgetune.export.bundle import Bundle, read_bundle, write_bundle
 from edgetune.export.card import Artefact, Card, FileRecord
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.verify import Target, logits_on, python_here, this_host, verify_bundle
+from edgetune.nets.network import Network
+from tests.export.conftest import Digits
 
 
 @pytest.fixture
-def bundle(card: Card, hswish_network, hswish_onnx: Path, digits, tmp_path: Path) -> Bundle:
+def bundle(card: Card, hswish_network: Network, hswish_onnx: Path, digits: Digits, tmp_path: Path) -> Bundle:
     quantize_onnx(hswish_onnx, tmp_path / "model.int8.onnx", calibration=digits.train[:64])
     artefacts = (Artefact(format="onnx", file="model.onnx"), Artefact(format="int8", file="model.int8.onnx"))
     files = {"model.onnx": hswish_onnx, "model.int8.onnx": tmp_path / "model.int8.onnx"}

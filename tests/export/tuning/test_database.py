@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,8 +19,8 @@ PI = {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "mat
 OLD_PI = {**PI, "mcpu": "cortex-a53"}
 
 
-def record(kernel: str = "conv 1x7x7x8 -> 1x7x7x8", target: dict = PI, **changed) -> Record:
-    values = {"tile": Tile(1, 7, 2, 4), "ms": 0.5, "by_rule_ms": 0.6, "timed": 9} | changed
+def record(kernel: str = "conv 1x7x7x8 -> 1x7x7x8", target: Mapping[str, Any] = PI, **changed: Any) -> Record:
+    values: dict[str, Any] = {"tile": Tile(1, 7, 2, 4), "ms": 0.5, "by_rule_ms": 0.6, "timed": 9} | changed
     return Record(target=target_name(target), kernel=kernel, **values)
 
 

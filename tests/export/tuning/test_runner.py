@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tvm import rpc
@@ -25,7 +26,7 @@ def server() -> Iterator[str]:
     server.terminate()
 
 
-def heaviest(model: Path, target: dict) -> TuningTask:
+def heaviest(model: Path, target: Mapping[str, Any]) -> TuningTask:
     return max(tasks_of(model, registers_of(target)), key=lambda task: task.kernel.macs)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edgetune.export.tuning.database import read_database
+from edgetune.export.tuning.runner import Runner
 from edgetune.export.tuning.tasks import TuningTask, tasks_of
 from edgetune.export.tuning.tune import LIGHT, Tuner
 from edgetune.export.tvm_library import registers_of
 from edgetune.export.tvm_tile import Tile
+from edgetune.space.parameters import Value
 
 PI = {"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "mattr": ["+neon"]}
 
@@ -27,19 +28,19 @@ def tasks(hswish_onnx: Path) -> list[TuningTask]:
 class InOrder:
     """Proposes every combination of the choices, and remembers what it was told."""
 
-    def __init__(self, choices: dict[str, list]) -> None:
+    def __init__(self, choices: Mapping[str, Sequence[Value]]) -> None:
         self.left = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
-        self.told: list[tuple[dict, Any]] = []
+        self.told: list[tuple[Mapping[str, Value], Mapping[str, float] | None]] = []
 
-    def ask(self, n: int = 1) -> list[dict]:
+    def ask(self, n: int = 1) -> list[dict[str, Value]]:
         batch, self.left = self.left[:n], self.left[n:]
         return batch
 
-    def tell(self, samples: Sequence[dict], values: Sequence[Any]) -> None:
+    def tell(self, samples: Sequence[Mapping[str, Value]], values: Sequence[Mapping[str, float] | None]) -> None:
         self.told += zip(samples, values, strict=True)
 
 
-class MadeUp:
+class MadeUp(Runner):
     """A tile takes as long as its kernel's multiply-accumulates, less for more columns; fails when told to."""
 
     def __init__(self, fail_after: int | None = None) -> None:
@@ -62,7 +63,9 @@ def test_samples_and_tiles_are_each_others_inverse(tasks: list[TuningTask]) -> N
         )
 
 
-def test_each_kernel_shape_is_one_task_and_occurs_as_often_as_in_the_graph(tasks, hswish_onnx: Path) -> None:
+def test_each_kernel_shape_is_one_task_and_occurs_as_often_as_in_the_graph(
+    tasks: list[TuningTask], hswish_onnx: Path
+) -> None:
     from edgetune.latency.from_onnx import read_onnx
 
     assert len({task.kernel.key for task in tasks}) == len(tasks)
@@ -71,7 +74,7 @@ def test_each_kernel_shape_is_one_task_and_occurs_as_often_as_in_the_graph(tasks
     assert 0.99 * read_onnx(hswish_onnx).macs <= covered <= read_onnx(hswish_onnx).macs
 
 
-def test_with_time_enough_the_fastest_tile_of_all_is_found(tasks, tmp_path: Path) -> None:
+def test_with_time_enough_the_fastest_tile_of_all_is_found(tasks: list[TuningTask], tmp_path: Path) -> None:
     runner = MadeUp()
     tuner = Tuner(tasks, runner, tmp_path / "db", InOrder)
     tuner.run(60)
@@ -87,7 +90,7 @@ def test_with_time_enough_the_fastest_tile_of_all_is_found(tasks, tmp_path: Path
     assert all(count == 1 for timed, count in runner.timed.items() if timed not in by_rule)
 
 
-def test_kernels_without_weight_are_left_alone(tasks, tmp_path: Path) -> None:
+def test_kernels_without_weight_are_left_alone(tasks: list[TuningTask], tmp_path: Path) -> None:
     runner = MadeUp()
     tuner = Tuner(tasks, runner, tmp_path / "db", InOrder)
     tuner.run(60)
@@ -97,7 +100,7 @@ def test_kernels_without_weight_are_left_alone(tasks, tmp_path: Path) -> None:
     assert all(len(state.timed) == 1 for state in light)
 
 
-def test_the_heaviest_kernel_gets_the_first_batch(tasks, tmp_path: Path) -> None:
+def test_the_heaviest_kernel_gets_the_first_batch(tasks: list[TuningTask], tmp_path: Path) -> None:
     runner = MadeUp(fail_after=len(tasks) + 1)
     tuner = Tuner(tasks, runner, tmp_path / "db", InOrder)
     with pytest.raises(KeyboardInterrupt):
@@ -106,7 +109,9 @@ def test_the_heaviest_kernel_gets_the_first_batch(tasks, tmp_path: Path) -> None
     assert [state for state in tuner.states if len(state.timed) > 1] == [heaviest]
 
 
-def test_what_was_found_before_an_interruption_is_kept_and_gone_on_with(tasks, tmp_path: Path) -> None:
+def test_what_was_found_before_an_interruption_is_kept_and_gone_on_with(
+    tasks: list[TuningTask], tmp_path: Path
+) -> None:
     stopped = MadeUp(fail_after=len(tasks) + 3)
     with pytest.raises(KeyboardInterrupt):
         Tuner(tasks, stopped, tmp_path / "db", InOrder).run(60)
@@ -118,14 +123,14 @@ def test_what_was_found_before_an_interruption_is_kept_and_gone_on_with(tasks, t
     assert all(after[key].ms <= record.ms and after[key].timed >= record.timed for key, record in kept.items())
 
 
-def test_a_model_that_is_known_whole_is_not_timed_again(tasks, tmp_path: Path) -> None:
+def test_a_model_that_is_known_whole_is_not_timed_again(tasks: list[TuningTask], tmp_path: Path) -> None:
     Tuner(tasks, MadeUp(), tmp_path / "db", InOrder).run(60)
     again = MadeUp()
     Tuner(tasks, again, tmp_path / "db", InOrder).run(60)
     assert sum(again.timed.values()) <= 2 * len(tasks)  # by rule, and the best
 
 
-def test_no_batch_begins_after_the_budget(tasks, tmp_path: Path) -> None:
+def test_no_batch_begins_after_the_budget(tasks: list[TuningTask], tmp_path: Path) -> None:
     runner = MadeUp()
     Tuner(tasks, runner, tmp_path / "db", InOrder).run(0)
     assert runner.batches == 1
