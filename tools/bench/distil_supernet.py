@@ -16,7 +16,9 @@ from scipy.stats import kendalltau
 from edgetune.config import SearchConfig
 from edgetune.data.pictures import Dataset
 from edgetune.distill.evaluate import accuracy, recalibrate
+from edgetune.distill.loop import Progress
 from edgetune.distill.precision import best_device
+from edgetune.distill.side_by_side import side_by_side
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
@@ -42,19 +44,21 @@ def ranking(options: argparse.Namespace) -> None:
     supernet = trained_supernet(task, outputs, options, log)
     recipe, rng = recipe_of(options), np.random.default_rng(1)
     one_epoch = replace(recipe, epochs=1, learning_rate=recipe.learning_rate / 2)
-    for number in range(options.networks):
-        sample = task.space.space.draw(rng)
-        if log.known(network=number):
-            continue
-        chosen = task.architecture(sample)
-        inherited, tuned = supernet.extract(chosen), supernet.extract(chosen)
-        alone = fresh(chosen, task.dataset, seed=number)
+
+    def compare(number: int, inherited: Network, alone: Network, tuned: Network, progress: Progress) -> None:
         recalibrate(inherited, task.dataset.train.images)
-        seconds = clocked(partial(task.distil, alone, outputs, recipe))
-        task.distil(tuned, outputs, one_epoch)
+        task.distil(alone, outputs, recipe, progress=progress)
+        task.distil(tuned, outputs, one_epoch, progress=progress)
         figures = {"inherited": inherited, "alone": alone, "tuned": tuned}
-        top1 = {name: accuracy(network, task.dataset.test) for name, network in figures.items()}
-        log.add(network=number, seconds=seconds, **top1)
+        log.add(network=number, **{name: accuracy(network, task.dataset.test) for name, network in figures.items()})
+
+    chosen = [task.architecture(task.space.space.draw(rng)) for _ in range(options.networks)]
+    comparisons = [
+        partial(compare, n, supernet.extract(plan), fresh(plan, task.dataset, seed=n), supernet.extract(plan))
+        for n, plan in enumerate(chosen)
+        if not log.known(network=n)
+    ]
+    side_by_side(comparisons, best_device(), shares=options.networks)
     rows = [row for row in log.rows if "network" in row]
     columns = {name: np.array([row[name] for row in rows]) for name in ("inherited", "alone", "tuned")}
     tau = kendalltau(columns["inherited"], columns["alone"])
