@@ -103,7 +103,8 @@ class Quantised:
 
     `top1` and `float_top1`, 0…1, are of the validation pictures, `speedup` is over the float artefact; `clocked` says
     where, how and with which runtime. Where the weights are not the float artefact's but were fine-tuned with their
-    rounding, it says for how many epochs, and the top-1 before.
+    rounding, it says for how many epochs, and the top-1 before. `board_speedup` and `board_clocked` are the same of a
+    board, where one was at hand.
     """
 
     method: CalibrationMethod
@@ -114,6 +115,8 @@ class Quantised:
     clocked: str
     epochs: float = 0
     untuned_top1: float | None = None
+    board_speedup: float | None = None
+    board_clocked: str = ""
 
     @property
     def loss(self) -> float:

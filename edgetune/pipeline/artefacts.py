@@ -22,7 +22,7 @@ from edgetune.export.onnx_file import OnnxForm, export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.tvm_library import compile_tvm, host_target, tvm_logits_of
 from edgetune.nets.network import Network
-from edgetune.pipeline.int8_speed import Int8Speed, int8_speed
+from edgetune.pipeline.int8_speed import Int8Speed, clocked_on_board, int8_speed
 from edgetune.pipeline.int8_tuning import CALIBRATED_WITH, Int8Tuning
 from edgetune.pipeline.task import Task, pixels_of
 from edgetune.reporter import Reporter
@@ -139,9 +139,8 @@ def _int8(shop: Workshop) -> Made:
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
     known = shop.quantised.get("int8")
     if known is None:
-        known = shop.quantised["int8"] = quantize_best(
-            source, path, calibration=calibration, may_lose=INT8_MAY_LOSE, **_judges(shop)
-        )
+        known = quantize_best(source, path, calibration=calibration, may_lose=INT8_MAY_LOSE, **_judges(shop))
+        known = shop.quantised["int8"] = clocked_on_board(shop.task, source, path, known, shop.reporter.say)
     else:
         quantize_onnx(source, path, calibration=calibration, method=known.method, float_ends=known.float_ends)
     if shop.int8_tuning and known.loss > INT8_MAY_LOSE and _speed(shop, "int8", known).times > 1:
