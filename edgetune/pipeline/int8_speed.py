@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edgetune.agent.measure import Request
@@ -38,17 +39,15 @@ def int8_speed(task: Task, sample: Sample, runtime: str, quantised: Quantised) -
     if quantised.board_speedup is not None:
         words = f"{quantised.board_speedup:.2f} times the speed of float32 ({quantised.board_clocked})"
         return Int8Speed(quantised.board_speedup, f"{words}; {quantised.spoken}")
-    profile, threads = task.predictor.profile, task.predictor.setting.threads
+    profile, setting = task.predictor.profile, task.predictor.setting
     if profile.target.triple.startswith(platform.machine()):
         return Int8Speed(quantised.speedup, quantised.spoken)
-    exact, rounded = (
-        Predictor.load(str(profile.folder), runtime=runtime, precision=precision, threads=threads)
-        for precision in ("fp32", "int8")
-    )
+    load = partial(Predictor.load, str(profile.folder), threads=setting.threads, cpu_mhz=setting.cpu_mhz)
+    exact, rounded = (load(runtime=runtime, precision=precision) for precision in ("fp32", "int8"))
     graph = task.graph(sample)
     times = exact.predict(graph).latency_ms / rounded.predict(graph).latency_ms
     kind = rounded.kind if exact.kind == "calibrated" else exact.kind
-    where = f"{profile.name}, {runtime_label(runtime, rounded.setting.version)}, {threads} threads, {kind}"
+    where = f"{profile.name}, {runtime_label(runtime, rounded.setting.version)}, {setting.threads} threads, {kind}"
     return Int8Speed(times, f"predicted {times:.2f} times the speed of float32 ({where}); {quantised.spoken}")
 
 

@@ -105,7 +105,7 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
 
     Where time is short, trials and finalists give way by the root of what is missing, though not below a handful, and
     all trainings by the same factor. Where there is more, the teacher, the supernet and the finalists train longer, up
-    to `LONGEST` times; what the user counts in epochs himself, a trial's or INT8's, is not made longer.
+    to `LONGEST` times; epochs that are asked for, a trial's or INT8's, are not made more.
     """
     share = budget / seconds(plan, costs)
     if share < 1:
