@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -278,15 +278,23 @@ def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int)
     """Prints a row a method: mean regret with its standard error at each budget, and CPU time a trial."""
     budgets = [budget for budget in BUDGETS if budget <= trials]
     print(f"{task.name}, {seeds} seeds, batches of {batch}: regret in percent, mean ± standard error")
-    print(f"{'':24s}" + "".join(f"{budget:>14d}" for budget in budgets) + "   ms/trial")
+    print(heading(budgets) + "   ms/trial")
     for method in methods:
         started = time.process_time()
         runs = runs_of(method, task, seeds, trials, batch)
         spent = (time.process_time() - started) / seeds / trials
         regrets = np.array([[task.regret(points[:budget]) for budget in budgets] for points in runs])
-        errors = regrets.std(axis=0) / np.sqrt(seeds)
-        cells = "".join(f"{m:8.2f} ±{e:4.2f}" for m, e in zip(regrets.mean(axis=0), errors, strict=True))
-        print(f"{method:24s}{cells}   {1e3 * spent:8.1f}", flush=True)
+        print(f"{row(method, regrets)}   {1e3 * spent:8.1f}", flush=True)
+
+
+def heading(budgets: Sequence[int]) -> str:
+    return f"{'':24s}" + "".join(f"{budget:>14d}" for budget in budgets)
+
+
+def row(method: str, regrets: np.ndarray) -> str:
+    """Mean and standard error over the seeds of regrets, float (seeds, budgets)."""
+    means, errors = regrets.mean(axis=0), regrets.std(axis=0) / np.sqrt(len(regrets))
+    return f"{method:24s}" + "".join(f"{m:8.2f} ±{e:4.2f}" for m, e in zip(means, errors, strict=True))
 
 
 def acquisitions(task: Task, seeds: int, trials: int, batch: int) -> None:

@@ -24,7 +24,7 @@ from edgetune.search.pareto import hypervolume
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
-from tools.bench.search import BUDGETS
+from tools.bench.search import BUDGETS, heading, row
 
 DESIGN = 20  # trials that no strategy has learnt much from yet
 
@@ -65,14 +65,12 @@ def table(judge: Judge, searches: dict[tuple[str, int], list[Trial]], trials: in
     reference = np.vstack([found[:DESIGN] for found in points.values()]).max(axis=0)
     best = hypervolume(np.vstack(list(points.values())), reference)
     budgets = [*(budget for budget in BUDGETS if budget < trials), trials]
-    print(f"{'':24s}" + "".join(f"{budget:>14d}" for budget in budgets))
+    print(heading(budgets))
     for method in dict.fromkeys(method for method, _ in searches):
         volumes = np.array(
             [[hypervolume(p[:n], reference) for n in budgets] for (name, _), p in points.items() if name == method]
         )
-        regrets = 100 * (1 - volumes / best)
-        means, errors = regrets.mean(axis=0), regrets.std(axis=0) / np.sqrt(len(regrets))
-        print(f"{method:24s}" + "".join(f"{m:8.2f} ±{e:4.2f}" for m, e in zip(means, errors, strict=True)))
+        print(row(method, 100 * (1 - volumes / best)))
 
 
 if __name__ == "__main__":
