@@ -111,8 +111,9 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
     if share < 1:
         trials = min(plan.trials, max(FEWEST_TRIALS, round(plan.trials * math.sqrt(share))))
         finalists = min(plan.finalists, max(FEWEST_FINALISTS, round(plan.finalists * math.sqrt(share))))
-        plan = replace(plan, trials=trials, finalists=finalists)
-    lasting = 0.0 if share < 1 else _trial_seconds(plan, costs) + _int8_seconds(plan, costs)
+        plan, lasting = replace(plan, trials=trials, finalists=finalists), 0.0
+    else:
+        lasting = _trial_seconds(plan, costs) + _int8_seconds(plan, costs)
     training = _training_seconds(plan, costs) - lasting
     fixed = seconds(plan, costs) - training
     factor = min(LONGEST, max(budget - fixed, 0.1 * budget) / training)

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from edgetune.config import SearchConfig
+from edgetune.data.load import load_dataset
+from edgetune.latency.predictor import Predictor
+from edgetune.pipeline.task import Task
+
 EDGETUNE = Path(sys.executable).with_name("edgetune")
 CONFIG = """
 data = "digits"
@@ -31,6 +36,11 @@ epochs = 8
 learning_rate = 0.005
 batch_size = 64
 """
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task(SearchConfig(data="digits"), load_dataset("digits"), Predictor.load("rpi4"))
 
 
 def edgetune(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

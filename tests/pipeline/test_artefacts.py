@@ -12,23 +12,15 @@ import onnxruntime
 import pytest
 import torch
 
-from edgetune.config import SearchConfig
-from edgetune.data.load import load_dataset
 from edgetune.export.card import Omission, Teacher
 from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import OnnxForm
-from edgetune.latency.predictor import Predictor
 from edgetune.nets.network import build_network
 from edgetune.pipeline.artefacts import Distilled, _keep_rounded
 from edgetune.pipeline.bundling import bundle_network
 from edgetune.pipeline.task import Task, pixels_of
 from edgetune.reporter import Reporter
 from edgetune.search.trial import Trial
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    return Task(SearchConfig(data="digits"), load_dataset("digits"), Predictor.load("rpi4"))
 
 
 @pytest.fixture(scope="module")

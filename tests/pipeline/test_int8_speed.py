@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from edgetune.agent.registry import add_agent
-from edgetune.config import SearchConfig
-from edgetune.data.load import load_dataset
 from edgetune.export.int8 import Quantised, quantize_onnx
 from edgetune.export.onnx_file import export_onnx
 from edgetune.latency.predictor import Predictor
@@ -24,11 +22,6 @@ from tests.agent.conftest import running
 from tests.agent.models import QUICK_REQUEST
 
 CLOCKED = Quantised("minmax", False, 0.93, 0.93, 0.6, "clocked here")
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    return Task(SearchConfig(data="digits"), load_dataset("digits"), Predictor.load("rpi4"))
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 import torch
 from torch import nn
 
-from edgetune.config import SearchConfig
-from edgetune.data.load import load_dataset
 from edgetune.distill.evaluate import accuracy
 from edgetune.distill.loop import Recipe
 from edgetune.export import int8
@@ -21,7 +19,6 @@ from edgetune.export.bundle import Bundle
 from edgetune.export.card import Teacher
 from edgetune.export.host import SpeedComparison, top1_of
 from edgetune.export.int8 import Quantised
-from edgetune.latency.predictor import Predictor
 from edgetune.nets.network import Network
 from edgetune.pipeline import artefacts
 from edgetune.pipeline.artefacts import Distilled
@@ -33,11 +30,6 @@ from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
 RECIPE = Recipe(epochs=6, learning_rate=0.003, batch_size=32, weight_decay=0, shift=0, flip=False)
-
-
-@pytest.fixture(scope="module")
-def task() -> Task:
-    return Task(SearchConfig(data="digits"), load_dataset("digits"), Predictor.load("rpi4"))
 
 
 @pytest.fixture(scope="module")
