@@ -12,9 +12,9 @@ from __future__ import annotations
 import sys
 
 from edgetune.device.profile import Profile, shipped_profiles
-from edgetune.latency.fit import Data, as_known, fit_profile, gather
+from edgetune.latency.fit import MOST, Data, as_known, fit_profile, gather
 from edgetune.latency.fitted import Fitted, write_fitted
-from edgetune.latency.known import FEWEST, MOST
+from edgetune.latency.known import FEWEST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population, population, write_population
 from edgetune.pipeline.profiling import refit

@@ -49,7 +49,8 @@ class Prior:
 class Residual:
     """What the factors leave over: a Gaussian process on the shares of the features.
 
-    `anchors` has shape (networks, features), `coefficients` (networks,).
+    Of many networks a few serve as inducing points (the subset of regressors; Quiñonero-Candela 2005): `anchors` has
+    shape (anchors, features), `coefficients` (anchors,).
     """
 
     anchors: Array
@@ -57,14 +58,17 @@ class Residual:
 
     LENGTH = 0.15
     SPREAD = 0.1
+    ANCHORS = 32
 
     @classmethod
     def fit(cls, features: Array, error: Array) -> Residual:
         """`error` is the logarithm of measured over modelled latency, shape (networks,)."""
-        anchors = shares(features)
-        kernel = cls._kernel(anchors, anchors) + np.eye(len(anchors)) * NOISE**2
-        coefficients = np.linalg.solve(kernel, error).astype(np.float64)
-        return cls(anchors, coefficients)
+        points = shares(features)
+        anchors = _far_apart(points, cls.ANCHORS)
+        stiffness = np.linalg.cholesky(cls._kernel(anchors, anchors) + 1e-9 * np.eye(len(anchors)))
+        system = np.vstack([cls._kernel(points, anchors), NOISE * stiffness.T])
+        targets = np.append(error, np.zeros(len(anchors)))
+        return cls(anchors, np.linalg.lstsq(system, targets)[0].astype(np.float64))
 
     def __call__(self, features: Array) -> Array:
         """The correction of the logarithm, shape (networks,)."""
@@ -82,6 +86,17 @@ def shares(features: Array) -> Array:
     times = features * np.exp(PRIOR_MEAN)
     root: Array = np.sqrt(times / times.sum(axis=1, keepdims=True))
     return root
+
+
+def _far_apart(points: Array, most: int) -> Array:
+    """Up to `most` different ones, each the farthest from those before it (Gonzalez 1985)."""
+    chosen, distance = [points[0]], np.full(len(points), np.inf)
+    while len(chosen) < most:
+        distance = np.minimum(distance, ((points - chosen[-1]) ** 2).sum(axis=1))
+        if distance.max() < 1e-6:
+            break
+        chosen.append(points[distance.argmax()])
+    return np.array(chosen)
 
 
 @dataclass(frozen=True)

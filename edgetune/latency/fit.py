@@ -21,10 +21,10 @@ from edgetune.latency.stored_graphs import fingerprint
 from edgetune.latency.transfer import Known, transfer
 
 COVERAGE = 0.9
-FEW_SCALE, FEW_WEIGHT = 2.2, 4
+FEW_SCALE, FEW_WEIGHT = 1.1, 4
 """Of settings with few networks: the scale of the standardised errors over the known boards, each new with six networks
 (tools/bench/latency.py), and how many networks of the setting's own that is worth."""
-ENOUGH = 12
+ENOUGH = 25
 """Networks from which on a setting is fitted by itself; with fewer it leans on the settings already known."""
 FOLDS = 6
 MOST = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgetune.device.profile import load_profile, shipped_profiles
-from edgetune.latency.fit import as_known, gather
+from edgetune.latency.fit import MOST, as_known, gather
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import population
 from edgetune.latency.stored_graphs import profile_reader
@@ -13,8 +13,6 @@ from edgetune.latency.transfer import Known
 
 FEWEST = 8
 """Networks below which a setting is no example to others."""
-MOST = 300
-"""Networks that describe a setting well enough."""
 
 
 def known_settings(devices: Iterable[str] | None = None) -> list[Known]:

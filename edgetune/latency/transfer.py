@@ -22,11 +22,14 @@ from edgetune.latency.setting import Setting
 
 SPEED, BALANCE, DETAIL = 0.4, 0.3, 0.25
 """Spreads of the logarithms of the factors between two settings."""
-SAME = 3.0
+POWER = 0.25
+"""Of the evidence (the safe Bayesian; Grünwald 2012): no proposal is the truth, and networks err about twice as far
+from the best as the noise of a measurement says, so that each counts for a quarter of one."""
+SAME = 0.75
 """Logarithm of the odds in favour of the same runtime, and again of the same precision."""
 SOME = 4
 """Settings of the same runtime that make those of others superfluous."""
-MOST = 3
+MOST = 8
 """Members kept."""
 
 
@@ -61,17 +64,18 @@ def transfer(
     """
     precision = np.linalg.inv(deviation()).astype(np.float64)
     fits: list[tuple[float, CostModel, str]] = []
+
+    def propose(label: str, prior: Prior, residual: Residual | None = None, kinship: float = 0.0) -> None:
+        evidence, fit = fit_beneath(residual, features, latency_ms, prior, iterations=25)
+        fits.append((POWER * evidence + SAME * kinship, fit, label))
+
     for source in kindred(setting, known):
-        prior = Prior(source.model.log_factors, precision)
-        score, fit = fit_beneath(source.model.residual, features, latency_ms, prior, iterations=25)
-        kinship = SAME * ((source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision))
-        fits.append((score + kinship, fit, source.label))
+        kinship = (source.setting.runtime == setting.runtime) + (source.setting.precision == setting.precision)
+        propose(source.label, Prior(source.model.log_factors, precision), source.model.residual, kinship)
     same = [source.model for source in known if source.setting.runtime == setting.runtime]
     if len(same) >= SOME:
-        common = distribution(same, everything)
-        score, fit = fit_beneath(None, features, latency_ms, common)
-        fits.append((score + 2 * SAME, fit, f"boards with {setting.runtime}"))
-    fits.append((*fit_beneath(None, features, latency_ms, everything), "all boards"))
+        propose(f"boards with {setting.runtime}", distribution(same, everything), kinship=2)
+    propose("all boards", everything)
     return Ensemble.weighted(sorted(fits, key=lambda fit: -fit[0])[:MOST])
 
 

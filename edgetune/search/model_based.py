@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgetune.search.cheap import REMEMBERED
+from edgetune.search.enumeration import size_bound
 from edgetune.search.nsga2 import best_first
 from edgetune.search.problem import Problem
 from edgetune.search.screen import Candidates, Screen
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 PARENTS = 32
 CHILDREN = 384
-STRANGERS = 128, 4096  # fewest and most; few where a cheap function or a volume in many dimensions is to be computed
+STRANGERS = 128, 4096  # fewest and most; few where much is to be computed for each
 COVARIANCES = 300_000  # of strangers with trials, about, for each proposal
 REFINED = 4  # the best candidates whose every neighbour is looked at too
 
@@ -82,10 +84,15 @@ class ModelBased(Strategy):
         usable = [i for i, trial in enumerate(self.trials) if trial.values is not None]
         order = best_first(self.problem, [self.trials[i] for i in usable])[:PARENTS]
         parents = self._rows[[usable[i] for i in order]]
-        slow = self.problem.cheap is not None or len(self.problem.targets) > 2
-        strangers = STRANGERS[0] if slow else int(np.clip(COVARIANCES // len(self.trials), *STRANGERS))
+        quick = self._known_for_good and len(self.problem.targets) <= 2  # volumes of more dimensions take long
+        strangers = int(np.clip(COVARIANCES // len(self.trials), *STRANGERS)) if quick else STRANGERS[0]
         drawn = self.encoding.masked(self.encoding.draw(strangers, rng))
         return np.vstack([self.encoding.children(parents, CHILDREN, rng), drawn])
+
+    @cached_property
+    def _known_for_good(self) -> bool:
+        """Nothing is computed for a candidate, or the space is so small that it is computed once and remembered."""
+        return self.problem.cheap is None or size_bound(self.problem.space) <= REMEMBERED
 
 
 def _one_thread() -> AbstractContextManager[object]:
