@@ -86,7 +86,8 @@ def floor(boards: Boards, _: int) -> None:
 
     Noise of two measurements and whatever the versions (and clocks, where they differ) changed: a spread s between
     them means that each is known to s/√2, and the mean absolute error of a model that knows the truth is √(2/π) of
-    that.
+    that. Then, for all boards, how far a model is from the very networks that it was fitted to, and from one when all
+    others of the table are known.
     """
     print("Raspberry Pi 4, networks in two versions of a runtime: spread of the ratio, so MAPE of a perfect model")
     groups = [d for d in boards["rpi4"] if 20 <= len(d.names) <= 100]
@@ -100,6 +101,19 @@ def floor(boards: Boards, _: int) -> None:
                 spread = 100 * float(np.std(ratios, ddof=1))
                 perfect = spread / np.sqrt(np.pi)
                 print(f"{x.label} and {y.label} ({len(pairs)}): {spread:.1f} %, {perfect:.1f} %", flush=True)
+    print("MAPE of a model of all networks on these networks themselves, with one network out | of the additive fit")
+    for board, group in boards.items():
+        prior = prior_without(boards, board)
+        for data in group:
+            if 20 <= len(data.names) <= 100:
+                cells = [scatter(data, fitter) for fitter in (alone(prior), additive)]
+                print(f"{board} {data.setting.label:40s} {' | '.join(cells)}", flush=True)
+
+
+def scatter(data: Data, fitter: Callable[[Array, Array], Ensemble | Additive]) -> str:
+    seen = fitter(data.features, data.latency).predict(data.features)[0]
+    unseen = cross_predict(data.features, data.latency, data.names, fitter)[0]  # type: ignore[arg-type]
+    return ", ".join(f"{figures(data.latency, predicted)[0]:5.1f} %" for predicted in (seen, unseen))
 
 
 def joint(boards: Boards, draws: int) -> None:
