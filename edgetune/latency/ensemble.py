@@ -45,12 +45,12 @@ class Ensemble:
         return np.exp(mean), np.sqrt(variance)
 
     def kernel_costs(self, features: Array) -> Array:
-        """Each kernel's milliseconds under the heaviest member, from (…, features) to (…)."""
+        """Each kernel's milliseconds, the mean over the members, from (…, features) to (…)."""
         costs: Array = self.feature_costs(features).sum(axis=-1)
         return costs
 
     def feature_costs(self, features: Array) -> Array:
-        """Each feature's milliseconds under the heaviest member, shape (…, features)."""
-        heaviest = max(self.members, key=lambda member: member.weight)
-        costs: Array = features * np.exp(heaviest.model.log_factors)
+        """Each feature's milliseconds, the mean over the members, shape (…, features)."""
+        factors = np.sum([member.weight * np.exp(member.model.log_factors) for member in self.members], axis=0)
+        costs: Array = features * factors
         return costs
