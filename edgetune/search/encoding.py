@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from edgetune.search.cheap import REMEMBERED
 from edgetune.search.genetic import MUTATION_ETA, from_unit, is_ordinal, to_unit
 from edgetune.space.parameters import Choice, Range, Sample, Space, Value
 
@@ -22,6 +23,7 @@ class Encoding:
         self.parameters = space.parameters
         self.options = np.array([len(p.options) if isinstance(p, Choice) else 0 for p in self.parameters])
         self.ordinal = np.array([isinstance(p, Choice) and is_ordinal(p) for p in self.parameters])
+        self._samples: dict[bytes, Sample] = {}
         self._column = {parameter.label: i for i, parameter in enumerate(self.parameters)}
         self._places = [
             {(type(option), option): place for place, option in enumerate(p.options)} if isinstance(p, Choice) else {}
@@ -38,9 +40,15 @@ class Encoding:
         return rows
 
     def sample(self, row: np.ndarray) -> Sample:
-        """The sample that a row of :meth:`masked` stands for."""
-        active = np.flatnonzero(row != INACTIVE)
-        return Sample({self.parameters[i].label: self._value(int(i), row[i]) for i in active})
+        """The sample that a row of :meth:`masked` stands for; the same object for the same row, as a search asks for
+        its candidates again and again and a sample knows its hash."""
+        key = row.tobytes()
+        if key not in self._samples:
+            if len(self._samples) >= REMEMBERED:
+                self._samples.clear()
+            active = np.flatnonzero(row != INACTIVE)
+            self._samples[key] = Sample({self.parameters[i].label: self._value(int(i), row[i]) for i in active})
+        return self._samples[key]
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Random rows with every column filled, float (n, parameters)."""
