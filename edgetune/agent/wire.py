@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -16,7 +16,6 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 RuntimeName = Literal["onnxruntime", "tvm", "litert"]
 State = Literal["queued", "running", "done", "failed"]
-STATES: tuple[State, ...] = get_args(State)
 
 
 def _whole(value: object) -> object:

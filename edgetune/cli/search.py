@@ -22,7 +22,8 @@ def search(
     ] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels a side; by default what suits the pictures.")] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="A teacher's folder (ours, or transformers'); without one, one is trained.")
+        str | None,
+        typer.Option(help="A folder (ours, or transformers'), an ONNX file, package.module:name; or one is trained."),
     ] = None,
     init_teacher: Annotated[
         str | None, typer.Option(help="A checkpoint of other classes to fine-tune a teacher from.")

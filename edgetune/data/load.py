@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from edgetune.data.cifar10 import CIFAR10
 from edgetune.data.digits import Digits
 from edgetune.data.fashion_mnist import FashionMNIST
@@ -17,6 +15,7 @@ from edgetune.data.pictures import Dataset
 from edgetune.data.prepared import cache_key, open_prepared, prepare
 from edgetune.data.source import ImageSource, Progress
 from edgetune.errors import DataError, nearest
+from edgetune.files import cache_folder
 
 NAMED: dict[str, Callable[[Path], ImageSource]] = {
     "cifar10": CIFAR10,
@@ -46,7 +45,7 @@ def load_dataset(
     seed
         Decides which pictures are carved out for validation and test where the set does not say.
     cache
-        Where downloads and decoded pictures are kept; by default the user's cache folder.
+        Where downloads and decoded pictures are kept; by default :func:`edgetune.files.cache_folder`.
     progress
         Called with what is being done, how many are done and how many there are.
 
@@ -55,7 +54,7 @@ def load_dataset(
     DataError
         An unknown name, no pictures, a single class, a class with too few pictures, data that cannot be had.
     """
-    cache = user_cache_path("edgetune") / "data" if cache is None else cache
+    cache = cache_folder() / "data" if cache is None else cache
     opened = open_source(source, cache, progress)
     resolution = opened.native_resolution if resolution is None else resolution
     if not LEAST_RESOLUTION <= resolution <= MOST_RESOLUTION:

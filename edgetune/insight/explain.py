@@ -34,7 +34,7 @@ def insight_of(problem: Problem, trials: Sequence[Trial], chosen: Sequence[Trial
     usable = [trial for trial in trials if trial.values is not None]
     found = importance(problem, trials)
     if found is None:
-        return Insight(explanations=tuple(_plain_neighbours(problem, trial, usable) for trial in chosen))
+        return Insight(explanations=tuple(_plain_neighbours(trial, usable) for trial in chosen))
     model = Model(problem, usable)
     views = found.to_json()
     del views["trials"]
@@ -115,7 +115,7 @@ def _flip(model: Model, trial: Trial, label: str, judge: Judge | None) -> Flip |
     )
 
 
-def _plain_neighbours(problem: Problem, trial: Trial, trials: Sequence[Trial]) -> Explanation:
+def _plain_neighbours(trial: Trial, trials: Sequence[Trial]) -> Explanation:
     """What can be said without a surrogate."""
     return Explanation(
         trial.number, 0.0, 0.0, (), cheaper=nearest_cheaper(trial, trials), better=nearest_better(trial, trials)

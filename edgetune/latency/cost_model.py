@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetune.latency.farthest import farthest
 from edgetune.latency.features import PRIOR_MEAN, PRIOR_SPREAD
 
 Array = NDArray[np.float64]
@@ -64,7 +65,7 @@ class Residual:
     def fit(cls, features: Array, error: Array) -> Residual:
         """`error` is the logarithm of measured over modelled latency, shape (networks,)."""
         points = shares(features)
-        anchors = _far_apart(points, cls.ANCHORS)
+        anchors = points[farthest(points, cls.ANCHORS)]
         stiffness = np.linalg.cholesky(cls._kernel(anchors, anchors) + 1e-9 * np.eye(len(anchors)))
         system = np.vstack([cls._kernel(points, anchors), NOISE * stiffness.T])
         targets = np.append(error, np.zeros(len(anchors)))
@@ -88,17 +89,6 @@ def shares(features: Array) -> Array:
     return root
 
 
-def _far_apart(points: Array, most: int) -> Array:
-    """Up to `most` different ones, each the farthest from those before it (Gonzalez 1985)."""
-    chosen, distance = [points[0]], np.full(len(points), np.inf)
-    while len(chosen) < most:
-        distance = np.minimum(distance, ((points - chosen[-1]) ** 2).sum(axis=1))
-        if distance.max() < 1e-6:
-            break
-        chosen.append(points[distance.argmax()])
-    return np.array(chosen)
-
-
 @dataclass(frozen=True)
 class CostModel:
     """Log-factors, their covariance, and a learned residual where there is one."""
@@ -106,7 +96,6 @@ class CostModel:
     log_factors: Array
     covariance: Array
     residual: Residual | None = None
-    noise: float = NOISE
 
     @classmethod
     def from_prior(cls, prior: Prior) -> CostModel:
@@ -122,12 +111,10 @@ class CostModel:
         logarithm = np.log(latency)
         if self.residual is not None:
             logarithm = logarithm + self.residual(features)
-        return logarithm, np.sqrt(variance + self.noise**2)
+        return logarithm, np.sqrt(variance + NOISE**2)
 
 
-def fit_cost_model(
-    features: Array, latency_ms: Array, prior: Prior, iterations: int = 60, noise: float = NOISE
-) -> CostModel:
+def fit_cost_model(features: Array, latency_ms: Array, prior: Prior, iterations: int = 60) -> CostModel:
     """The most probable factors.
 
     Parameters
@@ -142,11 +129,11 @@ def fit_cost_model(
     def residuals(u: Array) -> tuple[Array, Array, float]:
         parts = features * np.exp(u)
         latency = parts.sum(axis=1)
-        error = (np.log(latency) - target) / noise
+        error = (np.log(latency) - target) / NOISE
         tails = (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum()
         return (
             error,
-            parts / latency[:, None] / noise,
+            parts / latency[:, None] / NOISE,
             float(tails + (u - prior.mean) @ prior.precision @ (u - prior.mean)),
         )
 
@@ -170,13 +157,13 @@ def fit_cost_model(
         if gain < 1e-7 * loss:
             break
     covariance = np.linalg.inv(curvature(error, jacobian)[1])
-    return CostModel(u, covariance.astype(np.float64), noise=noise)
+    return CostModel(u, covariance.astype(np.float64))
 
 
 def log_evidence(model: CostModel, features: Array, latency_ms: Array, prior: Prior) -> float:
     """Laplace's approximation of the logarithm of the measurements' probability under the prior."""
-    error = (np.log(features @ np.exp(model.log_factors)) - np.log(latency_ms)) / model.noise
-    likelihood = -0.5 * (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum() - len(error) * np.log(model.noise)
+    error = (np.log(features @ np.exp(model.log_factors)) - np.log(latency_ms)) / NOISE
+    likelihood = -0.5 * (DEGREES + 1) * np.log1p(error**2 / DEGREES).sum() - len(error) * np.log(NOISE)
     away = model.log_factors - prior.mean
     volume = np.linalg.slogdet(model.covariance)[1] + np.linalg.slogdet(prior.precision)[1]
     return float(likelihood - 0.5 * away @ prior.precision @ away + 0.5 * volume)

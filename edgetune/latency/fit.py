@@ -91,8 +91,7 @@ def fit_setting(data: Data, prior: Prior, known: Sequence[Known] = ()) -> Fitted
 
     def fitter(features: Array, latency: Array) -> Ensemble:
         if known and len(data.names) < ENOUGH:
-            others = [k for k in known if k.setting != data.setting]
-            return transfer(features, latency, data.setting, others, prior)
+            return transfer(features, latency, data.setting, known, prior)
         return Ensemble.of(fit_cost_model(features, latency, prior), "all boards")
 
     held_out = {

@@ -8,9 +8,10 @@ import numpy as np
 
 from edgetune.latency.cost_model import Array, CostModel, Prior
 from edgetune.latency.design import choose, observe
+from edgetune.latency.farthest import farthest
 from edgetune.latency.features import Machine, kernel_matrix
 from edgetune.latency.graph import Graph
-from edgetune.latency.kernel_residual import NOISE, farthest, points_of, similarity
+from edgetune.latency.kernel_residual import NOISE, points_of, similarity
 
 INDUCING = 16
 """Points a kind that stand for the residual's Gaussian process (Nyström's approximation)."""

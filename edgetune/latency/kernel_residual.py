@@ -14,6 +14,7 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgetune.latency.farthest import farthest
 from edgetune.latency.graph import Kernel
 
 Array = NDArray[np.float64]
@@ -100,15 +101,3 @@ def _merge(points: Array, error: Array, noise: Array) -> tuple[Array, Array, Arr
     total = np.bincount(index.ravel(), weight)
     means = np.bincount(index.ravel(), weight * error) / total
     return unique, means, np.maximum(total**-0.5, NOISE / 2)
-
-
-def farthest(points: Array, count: int) -> NDArray[np.int64]:
-    """Positions of at most `count` points, each the farthest from those before (Gonzalez 1985)."""
-    if len(points) <= count:
-        return np.arange(len(points))
-    chosen = [int(np.argmin(((points - points.mean(0)) ** 2).sum(1)))]
-    distance = ((points - points[chosen[0]]) ** 2).sum(1)
-    while len(chosen) < count:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(1))
-    return np.array(chosen)

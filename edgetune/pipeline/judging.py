@@ -17,10 +17,10 @@ from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import best_device
 from edgetune.errors import ConfigError, StudyError
 from edgetune.files import atomic_write
-from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network
 from edgetune.nets.weights import load_weights, save_weights
+from edgetune.pipeline.board_looks import predictor_of
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task, load_data
 from edgetune.search.early_stop import EarlyStop, MedianStop, SuccessiveHalving
@@ -170,7 +170,7 @@ def _task_of(config: dict[str, Any], data: str) -> Task:
     dataset = load_data(settings)
     if dataset.content_hash != data:
         raise StudyError("the data set is another one here", where=settings.data, mend="give each machine the same")
-    return Task(settings, dataset, Predictor.load(settings.device))
+    return Task(settings, dataset, predictor_of(settings.device, settings.agent))
 
 
 def check_engine(config: SearchConfig) -> None:

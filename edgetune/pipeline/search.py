@@ -9,7 +9,7 @@ from edgetune.config import SearchConfig, read_config
 from edgetune.data.pictures import Dataset
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
 from edgetune.errors import ConfigError, StudyError
-from edgetune.export.formats import usual_formats
+from edgetune.export.formats import formats_of, usual_formats
 from edgetune.pipeline import learning
 from edgetune.pipeline.board_looks import predictor_of
 from edgetune.pipeline.judging import check_engine
@@ -56,6 +56,9 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
     predictor = predictor_of(config.device, config.agent)
+    formats = config.formats or ",".join(usual_formats())
+    if config.agent and "onnx" not in formats_of(formats, where="formats"):
+        raise ConfigError("agents clock ONNX files, and none would be made", where="formats", mend="add onnx")
     check_agents(config.agent)
     check_engine(config)
     if config.teacher and config.init_teacher:
@@ -66,7 +69,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     dataset = _load(config, reporter)
     if given:
         given.check_classes(dataset.classes)
-    config = config.model_copy(update={"formats": config.formats or ",".join(usual_formats())})
+    config = config.model_copy(update={"formats": formats})
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits
     earlier = learning.named_study(task)

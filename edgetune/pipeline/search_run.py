@@ -34,7 +34,6 @@ from edgetune.export.formats import USUAL, formats_of
 from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import cache_folder
-from edgetune.nets.network import build_network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline import board_looks, learning
 from edgetune.pipeline.artefacts import Distilled
@@ -262,7 +261,7 @@ class SearchRun:
 
     def distilled(self, trial: Trial) -> Distilled:
         """A network that was trained, from its weights: always the same bits, whenever it is exported."""
-        network = build_network(self.task.architecture(trial.sample), mean=self.dataset.mean, std=self.dataset.std)
+        network = self.task.new_network(trial.sample)
         load_weights(network, self.folder.weights(trial.number))
         return Distilled(
             name=self.folder.name_of(trial.number),

@@ -11,10 +11,11 @@ import pytest
 
 from edgetune.device.profile import load_profile
 from edgetune.errors import MeasurementError
+from edgetune.latency.farthest import farthest
 from edgetune.latency.fitted import read_fitted
 from edgetune.latency.graph import Graph, Kernel
 from edgetune.latency.kernel_fit import Clocked, profiler_cost
-from edgetune.latency.kernel_residual import KernelResidual, farthest
+from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.stored_graphs import read_graphs

@@ -15,12 +15,15 @@ import pytest
 from edgetune.agent.measure import measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import add_agent
+from edgetune.config import SearchConfig
 from edgetune.device.profile import load_profile
-from edgetune.errors import AgentError
+from edgetune.errors import AgentError, ConfigError
 from edgetune.latency.prediction import Prediction
 from edgetune.pipeline import measured
 from edgetune.pipeline.measured import check_agents, compare, measure_finalists, missed, teaches
+from edgetune.pipeline.search import start
 from edgetune.report.summary import Artefact, Finalist
+from edgetune.reporter import Reporter
 from tests.agent.conftest import Running, running
 from tests.agent.models import QUICK_REQUEST, convolution
 from tests.report.conftest import make_finalist, make_trial
@@ -119,3 +122,9 @@ def test_an_agent_that_is_not_known_stops_a_search_before_it_begins(agent: Runni
     check_agents(None)
     with pytest.raises(AgentError, match="did you mean here"):
         check_agents("her")
+
+
+def test_agents_need_a_file_that_they_can_clock(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="add onnx"):
+        start(SearchConfig(data="digits", agent="here", formats="tvm"), tmp_path / "run", Reporter())
+    assert not (tmp_path / "run").exists()

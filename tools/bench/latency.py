@@ -1,6 +1,7 @@
 """How good the latency predictions are, beside simpler predictors on the same splits.
 
-    python tools/bench/latency.py [networks] [floor] [joint] [settings] [boards] [cells] [speed] [host] [--draws 5]
+    python tools/bench/latency.py [networks] [floor] [joint] [settings] [boards] [cells] [speed] [--draws 5]
+    python tools/bench/latency.py host
 
 `host` clocks this machine, which `edgetune profile` has to have seen. Everything else is computed from the profiles'
 measurements. What is held out is never seen by the model that predicts it, and the distribution over boards is learned
@@ -49,6 +50,8 @@ def main() -> None:
     if arguments.parts == ["host"]:
         host()
         return
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}, and host by itself")
     boards: Boards = {}
     for profile in shipped_profiles():
         groups = by_setting(board_measurements(profile.folder)).items()

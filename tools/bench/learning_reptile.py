@@ -1,7 +1,7 @@
 """A start learnt over tasks (Reptile, Nichol 2018) against a random one and one from the same pictures learnt at once.
 
 Fashion-MNIST's ten classes are split: three are held back, tasks are triples of the other seven. Each start is the
-weights of a small network of the mobile space; its head is new for every task. Then the held-back classes are learnt
+weights of a network of three convolutions; its head is new for every task. Then the held-back classes are learnt
 from a few pictures, and we count the epochs until the test accuracy is reached that a random start has at its end.
 """
 

@@ -1,11 +1,12 @@
 """Searched mobile networks: MNASNet-B1 (Tan 2018, arXiv:1807.11626), ProxylessNAS mobile (Cai 2018, 1812.00332),
-EfficientNet-B0 (Tan 2019, 1905.11946)."""
+EfficientNet-STAGES (Tan 2019, 1905.11946)."""
 
 from __future__ import annotations
 
 from edgetune.latency.builder import INPUT, GraphBuilder
 from edgetune.latency.from_architecture import add_squeeze_excite
 from edgetune.latency.graph import Graph
+from edgetune.latency.reference.efficientnet import STAGES
 from edgetune.latency.reference.mobilenet import add_inverted_residuals
 
 MNASNET = ((3, 24, 3, 2, 3), (3, 40, 3, 2, 5), (6, 80, 3, 2, 5), (6, 96, 2, 1, 3), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))
@@ -15,11 +16,6 @@ PROXYLESS = (
     (3, 32, 1, 2, 5), (3, 32, 1, 1, 3), (3, 40, 1, 2, 7), (3, 40, 1, 1, 3), (3, 40, 2, 1, 5),
     (6, 80, 1, 2, 7), (3, 80, 3, 1, 5), (6, 96, 1, 1, 5), (3, 96, 3, 1, 5),
     (6, 192, 1, 2, 7), (6, 192, 1, 1, 7), (3, 192, 2, 1, 7), (6, 320, 1, 1, 7),
-)  # fmt: skip
-
-B0 = (
-    (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3),
 )  # fmt: skip
 
 
@@ -44,7 +40,7 @@ def efficientnet_b0(classes: int = 1000) -> Graph:
     """Swish and squeeze-excite, whose bottleneck is a quarter of the block's input."""
     b = GraphBuilder("efficientnet_b0", (3, 224, 224))
     x = b.conv(INPUT, 32, kernel=3, stride=2, activation="swish", name="stem")
-    for number, (expansion, width, depth, first_stride, kernel) in enumerate(B0, 1):
+    for number, (expansion, width, depth, first_stride, kernel) in enumerate(STAGES, 1):
         for i in range(depth):
             b.prefix = f"stage{number}.{i + 1}."
             shortcut, in_width, stride = x, b.shape(x)[0], first_stride if i == 0 else 1
