@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgetune.device.profile import Profile, list_profiles, load_profile, user_folder
-from edgetune.errors import DataError
+from edgetune.errors import ConfigError, DataError
 from edgetune.files import atomic_write
 from edgetune.latency.cost_model import CostModel
 from edgetune.latency.fit import Data, fit_setting, gather
 from edgetune.latency.fitted import Fitted, read_fitted, write_fitted
-from edgetune.latency.graph import Graph
 from edgetune.latency.known import known_settings
-from edgetune.latency.measurements import Measurement, by_setting, read_measurements, write_measurements
+from edgetune.latency.measurements import (
+    Measurement,
+    board_measurements,
+    by_setting,
+    read_measurements,
+    write_measurements,
+)
 from edgetune.latency.networks import network_reader
 from edgetune.latency.population import population
 from edgetune.latency.setting import Setting, parse_runtime
-from edgetune.latency.stored_graphs import fingerprint, write_graphs
+from edgetune.latency.stored_graphs import fingerprint, read_graphs, write_graphs
 from edgetune.latency.transfer import Known, transfer
 
 FEWEST = 3
-MIX_UP = 1000.0
-"""Seconds or microseconds for milliseconds."""
+UNUSUAL = 66.0
+"""Times as long, or short, as no board is: nearer to another unit, a thousand times off."""
 
 
 def calibrate(
@@ -58,7 +64,15 @@ def calibrate(
     EdgetuneError
         Unknown board, network or space.
     """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", device):
+        raise ConfigError(f"no board can be called {device!r}", where="device", mend="letters, digits, -, _ and .")
     known = known_settings(sources)
+    if not known:
+        raise ConfigError(
+            "none of these boards has a setting that was measured well enough to learn from",
+            where="from",
+            mend="name others",
+        )
     is_new = device not in list_profiles()
     sheets = [load_profile(name) for name in (sorted({k.device for k in known}) if is_new else [device])]
     profile, groups = max(
@@ -70,8 +84,8 @@ def calibrate(
     models = [fit_setting(data, population(), _others(known, device, data.setting)) for data in groups]
     folder = (out or user_folder()) / device
     _store_sheet(profile, device, is_new, models, folder)
-    _store_measurements(groups, folder)
     fresh = {model.setting for model in models}
+    _store_measurements(groups, _kept(folder, fresh), folder)
     kept = [] if is_new else [m for m in read_fitted(profile.folder / "model.json") if m.setting not in fresh]
     write_fitted(folder / "model.json", device, [*kept, *models])
     return models
@@ -102,18 +116,25 @@ def _explains(groups: Sequence[Data], known: Sequence[Known]) -> float:
 
 
 def _check(data: Data, path: Path) -> None:
-    if len(data.names) < FEWEST:
+    different = len({fingerprint(graph) for graph in data.graphs})
+    if different < FEWEST:
         raise DataError(
-            f"{len(data.names)} networks in {data.setting.label}", where=path, mend=f"at least {FEWEST} are needed"
+            f"{different} networks in {data.setting.label}", where=path, mend=f"at least {FEWEST} are needed"
         )
     expected = np.exp(CostModel.from_prior(population()).predict(data.features)[0])
-    ratio = float(np.median(data.latency / expected))
-    for times, unit in ((MIX_UP, "microseconds"), (1 / MIX_UP, "seconds")):
-        if abs(np.log(ratio / times)) < abs(np.log(ratio)) and abs(np.log(ratio / times)) < np.log(15):
+    ratios = data.latency / expected
+    middle = float(np.median(ratios))
+    if abs(np.log(middle)) > np.log(UNUSUAL):
+        unit = "microseconds or less" if middle > 1 else "seconds"
+        raise DataError(
+            f"the times are about {middle:.2g} times what is usual", where=path, mend=f"are they {unit}? give ms"
+        )
+    for name, ratio in zip(data.names, ratios / middle, strict=True):
+        if abs(np.log(ratio)) > np.log(UNUSUAL):
             raise DataError(
-                f"the times are about {ratio:.2g} times what is usual",
+                f"{name} takes {ratio:.2g} times as long as the other networks say",
                 where=path,
-                mend=f"are they {unit}? give ms",
+                mend="is it in another unit? give ms",
             )
 
 
@@ -125,10 +146,15 @@ def _store_sheet(profile: Profile, device: str, is_new: bool, models: list[Fitte
         aside.write_text("\n".join(lines) + "\n")
 
 
-def _store_measurements(groups: Sequence[Data], folder: Path) -> None:
+def _kept(folder: Path, fresh: set[Setting]) -> list[Measurement]:
+    """What an earlier calibration stored of other settings."""
+    return [m for m in board_measurements(folder) if m.setting not in fresh]
+
+
+def _store_measurements(groups: Sequence[Data], kept: Sequence[Measurement], folder: Path) -> None:
     """With whole settings and the networks themselves, so that they can serve other boards."""
-    rows: list[Measurement] = []
-    graphs: dict[str, Graph] = {}
+    rows, earlier = list(kept), read_graphs(folder)
+    graphs = {m.network: earlier[m.network] for m in kept if m.network in earlier}
     for data in groups:
         for name, graph, latency in zip(data.names, data.graphs, data.latency, strict=True):
             rows.append(Measurement(name, data.setting, float(latency), fingerprint(graph)))

@@ -157,10 +157,11 @@ def errors(latency: Array, predicted: Array, spread: Array, quantile: float) -> 
 
     relative = np.abs(predicted / latency - 1)
     covered = np.abs(np.log(predicted / latency)) <= quantile * spread
+    order = spearmanr(latency, predicted).statistic if np.ptp(latency) > 0 else 0.0  # equal ones have none
     return Errors(
         mape_pct=round(100 * float(relative.mean()), 2),
         within_10_pct=round(100 * float((relative <= 0.1).mean()), 1),
-        spearman=round(float(spearmanr(latency, predicted).statistic), 4),
+        spearman=round(float(order), 4),
         coverage_pct=round(100 * float(covered.mean()), 1),
         networks=len(latency),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +44,29 @@ def read_measurements(path: Path, default: Setting | None = None) -> list[Measur
     """
     if not path.is_file():
         raise DataError("there is no such file", where=path)
-    with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        needed = NEEDED if default else COLUMNS
-        missing = [column for column in needed if column not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"no column {', '.join(missing)}", where=path, mend=f"the columns are {', '.join(COLUMNS)}")
-        return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(reader, 2)]
+    needed = NEEDED if default else COLUMNS
+    rows = read_table(path, needed, mend=f"the columns are {', '.join(COLUMNS)}")
+    return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(rows, 2)]
+
+
+def read_table(path: Path, needed: Sequence[str], *, mend: str) -> list[dict[str, str]]:
+    """The rows of a CSV file in UTF-8, with or without a byte order mark, compressed or not; an absent cell is empty.
+
+    Raises
+    ------
+    DataError
+        It is no such file, or lacks one of the columns `needed`.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            rows, columns = list(reader), reader.fieldnames or ()
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
+        raise DataError(f"it cannot be read: {error}", where=path, mend="give a CSV file in UTF-8") from error
+    if missing := [column for column in needed if column not in columns]:
+        raise DataError(f"no column {', '.join(missing)}", where=path, mend=mend)
+    return rows
 
 
 def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
@@ -65,9 +82,9 @@ def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
 
 def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Measurement:
     try:
-        latency = float(row["latency_ms"])
+        latency = float(row["latency_ms"] or "nan")
         setting = _setting(row, default)
-    except (ValueError, TypeError, ConfigError) as error:
+    except (ValueError, ConfigError) as error:
         raise DataError(str(error), where=where, mend="correct the row") from error
     if not (math.isfinite(latency) and latency > 0):
         raise DataError(f"a latency of {latency} ms", where=where, mend="latencies are above zero")

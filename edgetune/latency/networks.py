@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from edgetune.errors import ConfigError, DataError, nearest
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.from_onnx import read_onnx
 from edgetune.latency.graph import Graph
+from edgetune.latency.measurements import read_table
 from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
@@ -69,13 +70,11 @@ def read_names(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise DataError("there is no such file", where=path)
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        if "network" not in (reader.fieldnames or ()):
-            raise DataError("no column network", where=path, mend="the first line names the columns")
-        names = [row["network"] for row in reader]
+    names = [row["network"] for row in read_table(path, ["network"], mend="the first line names the columns")]
     if not names:
         raise DataError("no networks in it", where=path)
+    if "" in names:
+        raise DataError("no network named", where=f"{path}, row {names.index('') + 2}", mend="give a file or a name")
     return names
 
 
@@ -98,4 +97,4 @@ def predict_networks(
     """
     predictor = Predictor.load(device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz)
     read = network_reader(space)
-    return [predictor.predict(read(name)) for name in networks]
+    return [replace(predictor.predict(read(name)), network=name) for name in networks]

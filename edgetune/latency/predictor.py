@@ -64,7 +64,7 @@ class Predictor:
         DeviceError
             Unknown board, or a version of the runtime that was not measured on it.
         ConfigError
-            Unknown runtime or precision.
+            Unknown runtime or precision, or threads or a clock that no board has.
         """
         profile = load_profile(device)
         name, version = parse_runtime(runtime or profile.default_runtime)
@@ -72,8 +72,8 @@ class Predictor:
         models = read_fitted(profile.folder / "model.json")
         same = [model for model in models if model.runtime == name and model.precision == wanted]
         if not same:
-            setting = Setting(name, version, wanted, threads or profile.default_threads, cpu_mhz or profile.cpu_mhz)
-            return cls(profile, setting, None)
+            setting = Setting(name, version, wanted, profile.default_threads, profile.cpu_mhz)
+            return cls(profile, _asked(setting, threads, cpu_mhz), None)
         candidates = [model for model in same if version in ("", model.version)]
         if not candidates:
             measured = sorted({runtime_label(m.runtime, m.version) for m in same})
@@ -83,11 +83,7 @@ class Predictor:
         # The newest version, unless another one was measured nearer to the threads and clock asked for.
         candidates.sort(key=lambda model: version_key(model.version), reverse=True)
         fitted = min(candidates, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz))
-        return cls(
-            profile,
-            replace(fitted.setting, threads=threads or fitted.threads, cpu_mhz=cpu_mhz or fitted.cpu_mhz),
-            fitted,
-        )
+        return cls(profile, _asked(fitted.setting, threads, cpu_mhz), fitted)
 
     @property
     def kind(self) -> ResultKind:
@@ -184,6 +180,11 @@ class Predictor:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _asked(setting: Setting, threads: int | None, cpu_mhz: int | None) -> Setting:
+    given = {"threads": threads, "cpu_mhz": cpu_mhz}
+    return replace(setting, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _distance(model: Fitted, threads: int, cpu_mhz: int | None) -> tuple[int, int]:

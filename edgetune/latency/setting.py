@@ -9,17 +9,29 @@ from edgetune.errors import ConfigError, nearest
 from edgetune.latency.graph import BYTES, Precision
 
 RUNTIMES = ("armnn", "ncnn", "onnxruntime", "tengine", "tflite", "tvm", "xnnpack")
+MOST_THREADS, MOST_MHZ = 256, 10_000
 
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """One way of running networks on a board."""
+    """One way of running networks on a board.
+
+    Raises
+    ------
+    ConfigError
+        Threads or a clock that no board has.
+    """
 
     runtime: str
     version: str
     precision: Precision
     threads: int
     cpu_mhz: int
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("threads", self.threads, MOST_THREADS), ("cpu_mhz", self.cpu_mhz, MOST_MHZ)):
+            if not 1 <= value <= most:
+                raise ConfigError(str(value), where=name, mend=f"from 1 to {most}")
 
     @property
     def label(self) -> str:

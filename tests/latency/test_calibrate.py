@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from edgetune.device.profile import load_profile
-from edgetune.errors import DataError, DeviceError
+from edgetune.errors import ConfigError, DataError, DeviceError
 from edgetune.latency.calibrate import calibrate
 from edgetune.latency.measurements import read_measurements
+from edgetune.latency.networks import read_names
 from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
 
@@ -59,6 +60,11 @@ def good_rows(factor: float = 1.0, count: int = 6) -> list[dict[str, object]]:
     [
         (good_rows(1000), "are they microseconds"),
         (good_rows(0.001), "are they seconds"),
+        (good_rows(1e6), "microseconds or less"),
+        ([*good_rows(count=5), *good_rows(1000)[5:]], "shufflenet takes .* as long"),
+        (good_rows(count=1) * 4, "1 networks .*at least 3"),
+        ([{**row, "threads": 0} for row in good_rows()], "row 2: threads: 0"),
+        ([{**row, "cpu_mhz": -5} for row in good_rows()], "row 2: cpu_mhz: -5"),
         (good_rows(count=2), "at least 3"),
         (good_rows(-1), "above zero"),
         ([{"network": "mobilenet", "ms": 3}], "no column latency_ms"),
@@ -74,3 +80,54 @@ def test_files_that_are_refused(rows: list[dict[str, object]], message: str, tmp
 def test_an_unknown_source_offers_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="did you mean rpi3"):
         calibrate("rpi4", write(tmp_path / "m.csv", good_rows()), sources=["rpi33"], out=tmp_path)
+
+
+@pytest.mark.parametrize("device", ["", ".", "..", "a/b", "/tmp/board", "../evil"])
+def test_a_name_that_would_leave_the_folder_is_refused(device: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no board can be called"):
+        calibrate(device, write(tmp_path / "m.csv", good_rows()), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_boards_that_teach_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path))
+    table = write(tmp_path / "m.csv", good_rows())
+    calibrate("mine", table, sources=["rpi3"])
+    with pytest.raises(ConfigError, match="name others"):
+        calibrate("other", table, sources=["mine"])
+
+
+def test_a_second_calibration_keeps_the_settings_of_the_first(tmp_path: Path) -> None:
+    table = tmp_path / "m.csv"
+    for threads in (4, 1, 4):
+        rows: list[dict[str, object]] = [{**row, "threads": threads} for row in good_rows()]
+        calibrate("rpi4", write(table, rows), sources=["rpi3"], out=tmp_path)
+    stored = read_measurements(tmp_path / "rpi4" / "measurements.csv")
+    assert sorted(m.setting.threads for m in stored) == [1] * 6 + [4] * 6
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_table_in_another_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("network,latency_ms\ncafé,3\n", encoding=encoding)
+    with pytest.raises(DataError, match="UTF-8"):
+        read_measurements(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("network\nmobilenet\n", encoding="utf-8-sig")
+    assert read_names(path) == ["mobilenet"]
+
+
+def test_a_gap_in_a_list_of_networks(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("latency_ms,network\n1,mobilenet\n2\n")
+    with pytest.raises(DataError, match="row 3"):
+        read_names(path)
+
+
+def test_equal_latencies_have_no_order(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{**row, "latency_ms": 50} for row in good_rows()]
+    (model,) = calibrate("flat", write(tmp_path / "m.csv", rows), out=tmp_path)
+    assert model.errors["networks"].spearman == 0

@@ -15,6 +15,7 @@ from edgetune.latency.fit import fit_setting, gather
 from edgetune.latency.fitted import read_fitted
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.networks import predict_networks
 from edgetune.latency.part_names import PART_NAMES
 from edgetune.latency.population import population
 from edgetune.latency.predictor import Predictor
@@ -105,3 +106,25 @@ def test_the_stored_model_is_what_the_measurements_give() -> None:
     ours, theirs = (model.ensemble.predict(data.features)[0] for model in (fresh, stored))
     assert ours == pytest.approx(theirs, rel=0.03)
     assert fresh.errors["width"].mape_pct < 2.5 and fresh.errors["family"].spearman > 0.99
+
+
+@pytest.mark.parametrize(
+    "asked", [{"threads": 0}, {"threads": -1}, {"cpu_mhz": 0}, {"cpu_mhz": -5}, {"cpu_mhz": 10**6}]
+)
+def test_threads_and_clocks_that_no_board_has(asked: dict[str, int]) -> None:
+    (name,) = asked
+    with pytest.raises(ConfigError, match=f"{name}: {asked[name]}"):
+        Predictor.load("rpi4", **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", ["mobilenet-v2-1.2.3-224", "mobilenet-v1-0.001-224", "mobilenet-v1-0-224", "mobilenet-v2-1.0-0"]
+)
+def test_names_that_mean_no_network(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        reference_graph(name)
+
+
+def test_a_prediction_bears_the_name_that_was_asked_for() -> None:
+    names = ["resnet", "probe-3"]
+    assert [prediction.network for prediction in predict_networks(names, "rpi4")] == names

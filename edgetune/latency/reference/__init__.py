@@ -40,12 +40,14 @@ FIXED: dict[str, Callable[[], Graph]] = {
     "vgg16": vgg16,
 }
 
+WIDTH, SIDE = r"(\d+(?:\.\d+)?)", r"([1-9]\d{1,3})"
+
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
-    (r"mobilenet-v1-([\d.]+)-(\d+)", lambda m: mobilenet_v1(float(m[1]), int(m[2]))),
-    (r"mobilenet-v2-([\d.]+)-(\d+)", lambda m: mobilenet_v2(float(m[1]), int(m[2]))),
-    (r"mobilenet-v3-(large|small)_(\d+)_([\d.]+)", lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]))),
+    (rf"mobilenet-v1-{WIDTH}-{SIDE}", lambda m: mobilenet_v1(float(m[1]), int(m[2]))),
+    (rf"mobilenet-v2-{WIDTH}-{SIDE}", lambda m: mobilenet_v2(float(m[1]), int(m[2]))),
+    (rf"mobilenet-v3-(large|small)_{SIDE}_{WIDTH}", lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]))),
     (
-        r"mobilenet-v3-(large|small)-minimalistic_(\d+)_([\d.]+)",
+        rf"mobilenet-v3-(large|small)-minimalistic_{SIDE}_{WIDTH}",
         lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]), minimalistic=True),
     ),
     (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
@@ -77,7 +79,10 @@ def reference_graph(name: str) -> Graph:
         return FIXED[name]()
     for pattern, build in (*PATTERNS, *DRAWN):
         if match := re.fullmatch(pattern, name):
-            return build(match)
+            try:
+                return build(match)
+            except (ValueError, ZeroDivisionError) as error:
+                raise ConfigError("no such width or resolution", where=name, mend="such as 0.75 and 192") from error
     raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
 
 
