@@ -36,6 +36,7 @@ COPIES = frozenset(
 )
 POOLS = frozenset("MaxPool AveragePool LpPool ReduceMean ReduceMax ReduceSum".split())
 GLOBAL_POOLS = frozenset(("GlobalAveragePool", "GlobalMaxPool"))
+CONTROL = frozenset(("If", "Loop", "Scan"))
 FUSIBLE = frozenset(("conv", "depthwise", "pointwise", "linear", "add"))
 
 
@@ -112,7 +113,8 @@ class _Reader:
         elif op in COPIES:
             self._kernel(node, "copy")
         else:
-            self.notes.append(f"operator {op} is not known: taken as memory-bound")
+            what = "chooses as it runs: what is inside is not counted" if op in CONTROL else "is not known"
+            self.notes.append(f"operator {op} {what}: taken as memory-bound")
             self._kernel(node, "unknown")
 
     def _activations(self, node: Node) -> list[str]:

@@ -192,15 +192,26 @@ def _network(model: onnx.ModelProto, dims: dict[str, Dims], notes: list[str]) ->
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant" and isinstance(attributes.get("value"), onnx.TensorProto):
             values[node.output[0]] = _small_array(attributes["value"])
-        if node.op_type in ("Constant", "Shape", "Size") or (
-            node.input and all(i in constants for i in node.input if i)
-        ):
+        inputs = (*node.input, *_read_by_branches(node))
+        if node.op_type in ("Constant", "Shape", "Size") or (inputs and all(i in constants for i in inputs if i)):
             constants |= set(node.output)
             continue
-        nodes.append(Node(node.op_type, node.name or node.output[0], tuple(node.input), tuple(node.output), attributes))
+        nodes.append(Node(node.op_type, node.name or node.output[0], inputs, tuple(node.output), attributes))
     names = [value.name for value in model.graph.input if value.name not in constants]
     outputs = frozenset(value.name for value in model.graph.output)
     return OnnxNetwork(names[0], tuple(nodes), dims, frozenset(constants), values, outputs, tuple(notes))
+
+
+def _read_by_branches(node: onnx.NodeProto) -> list[str]:
+    """What the graphs inside of an `If`, a `Loop` or a `Scan` read from outside."""
+    read: list[str] = []
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            own = {value.name for value in (*graph.input, *graph.initializer)}
+            own |= {name for inner in graph.node for name in inner.output}
+            wanted = [name for inner in graph.node for name in (*inner.input, *_read_by_branches(inner))]
+            read += [name for name in (*wanted, *(value.name for value in graph.output)) if name not in own]
+    return list(dict.fromkeys(filter(None, read)))
 
 
 def _small_array(tensor: onnx.TensorProto) -> Any:

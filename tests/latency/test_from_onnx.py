@@ -188,3 +188,27 @@ def test_weights_outside_the_folder(location: str, tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelFileError, match="outside its folder"):
         read_onnx(path)
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_what_only_a_branch_reads_is_counted_and_the_branch_is_named(constant: bool, tmp_path: Path) -> None:
+    def branch(name: str) -> onnx.GraphProto:
+        output = helper.make_tensor_value_info(f"{name}_out", onnx.TensorProto.FLOAT, [1, 8, 16, 16])
+        return helper.make_graph([helper.make_node("Relu", ["seen"], [f"{name}_out"])], name, [], [output])
+
+    weight = numpy_helper.from_array(np.zeros((8, 3, 3, 3), np.float32), "weight")
+    condition = numpy_helper.from_array(np.array(True), "condition")
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 16, 16])]
+    if not constant:
+        inputs.append(helper.make_tensor_value_info("condition", onnx.TensorProto.BOOL, []))
+    nodes = [
+        helper.make_node("Conv", ["x", "weight"], ["seen"], pads=[1] * 4, name="conv"),
+        helper.make_node("If", ["condition"], ["y"], then_branch=branch("then"), else_branch=branch("other")),
+    ]
+    output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 8, 16, 16])
+    graph = helper.make_graph(nodes, "g", inputs, [output], [weight, condition] if constant else [weight])
+    path = tmp_path / "if.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    read = read_onnx(path)
+    assert [kernel.kind for kernel in read.kernels] == ["conv", "unknown"]
+    assert any("If chooses as it runs" in note for note in read.notes)
