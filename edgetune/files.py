@@ -25,7 +25,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         No room, no permission.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         aside = Path(name)
@@ -43,7 +43,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Gives a folder to fill; it becomes `path`, which must not exist, when the block ends without an error."""
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield aside
@@ -93,6 +93,13 @@ def storage_errors(path: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError("may not write here", where=path, mend="choose a folder of your own") from error
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise StorageError("no folder can be made here", where=folder, mend="choose another") from error
 
 
 def cache_folder() -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgetune.device.profile import load_profile
-from edgetune.errors import ConfigError, DataError, DeviceError
+from edgetune.errors import ConfigError, DataError, DeviceError, StorageError
 from edgetune.latency.calibrate import calibrate
 from edgetune.latency.measurements import read_measurements
 from edgetune.latency.networks import read_names
@@ -131,3 +131,10 @@ def test_equal_latencies_have_no_order(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{**row, "latency_ms": 50} for row in good_rows()]
     (model,) = calibrate("flat", write(tmp_path / "m.csv", rows), out=tmp_path)
     assert model.errors["networks"].spearman == 0
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="choose another"):
+        calibrate("rpi4", write(tmp_path / "m.csv", good_rows()), sources=["rpi3"], out=tmp_path / place)
