@@ -84,8 +84,8 @@ def calibrate(
     models = [fit_setting(data, population(), _others(known, device, data.setting)) for data in groups]
     folder = (out or user_folder()) / device
     _store_sheet(profile, device, is_new, models, folder)
+    _store_measurements(groups, folder)
     fresh = {model.setting for model in models}
-    _store_measurements(groups, _kept(folder, fresh), folder)
     kept = [] if is_new else [m for m in read_fitted(profile.folder / "model.json") if m.setting not in fresh]
     write_fitted(folder / "model.json", device, [*kept, *models])
     return models
@@ -146,15 +146,12 @@ def _store_sheet(profile: Profile, device: str, is_new: bool, models: list[Fitte
         aside.write_text("\n".join(lines) + "\n")
 
 
-def _kept(folder: Path, fresh: set[Setting]) -> list[Measurement]:
-    """What an earlier calibration stored of other settings."""
-    return [m for m in board_measurements(folder) if m.setting not in fresh]
-
-
-def _store_measurements(groups: Sequence[Data], kept: Sequence[Measurement], folder: Path) -> None:
-    """With whole settings and the networks themselves, so that they can serve other boards."""
-    rows, earlier = list(kept), read_graphs(folder)
-    graphs = {m.network: earlier[m.network] for m in kept if m.network in earlier}
+def _store_measurements(groups: Sequence[Data], folder: Path) -> None:
+    """With whole settings and the networks themselves, so that they can serve other boards; what an earlier calibration
+    stored of other settings stays."""
+    fresh, earlier = {data.setting for data in groups}, read_graphs(folder)
+    rows = [m for m in board_measurements(folder) if m.setting not in fresh]
+    graphs = {m.network: earlier[m.network] for m in rows if m.network in earlier}
     for data in groups:
         for name, graph, latency in zip(data.names, data.graphs, data.latency, strict=True):
             rows.append(Measurement(name, data.setting, float(latency), fingerprint(graph)))

@@ -42,8 +42,6 @@ def read_measurements(path: Path, default: Setting | None = None) -> list[Measur
     DataError
         No such file, a column is missing, or a value is not what its column holds; the message names the row.
     """
-    if not path.is_file():
-        raise DataError("there is no such file", where=path)
     needed = NEEDED if default else COLUMNS
     rows = read_table(path, needed, mend=f"the columns are {', '.join(COLUMNS)}")
     return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(rows, 2)]
@@ -55,8 +53,10 @@ def read_table(path: Path, needed: Sequence[str], *, mend: str) -> list[dict[str
     Raises
     ------
     DataError
-        It is no such file, or lacks one of the columns `needed`.
+        There is no such file, it is of another kind, or lacks one of the columns `needed`.
     """
+    if not path.is_file():
+        raise DataError("there is no such file", where=path)
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:

@@ -68,8 +68,6 @@ def read_names(path: Path) -> list[str]:
     DataError
         No such file or column, or no rows.
     """
-    if not path.is_file():
-        raise DataError("there is no such file", where=path)
     names = [row["network"] for row in read_table(path, ["network"], mend="the first line names the columns")]
     if not names:
         raise DataError("no networks in it", where=path)

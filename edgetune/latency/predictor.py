@@ -184,8 +184,11 @@ def _number(value: float) -> str:
 
 
 def _asked(setting: Setting, threads: int | None, cpu_mhz: int | None) -> Setting:
-    given = {"threads": threads, "cpu_mhz": cpu_mhz}
-    return replace(setting, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    return replace(
+        setting,
+        threads=setting.threads if threads is None else threads,
+        cpu_mhz=setting.cpu_mhz if cpu_mhz is None else cpu_mhz,
+    )
 
 
 def _distance(model: Fitted, threads: int, cpu_mhz: int | None) -> tuple[int, int]:

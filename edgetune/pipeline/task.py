@@ -22,7 +22,6 @@ from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.losses import LOGIT_LOSSES, Distillation
 from edgetune.distill.supernet import train_supernet
 from edgetune.distill.teacher import Teacher
-from edgetune.files import cache_folder
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.graph import Graph
 from edgetune.latency.prediction import Prediction
@@ -57,9 +56,7 @@ def load_data(config: SearchConfig, progress: Progress | None = None) -> Dataset
     DataError
         See :func:`edgetune.data.load.load_dataset`.
     """
-    return load_dataset(
-        config.data, resolution=config.resolution, seed=config.seed, cache=cache_folder() / "data", progress=progress
-    )
+    return load_dataset(config.data, resolution=config.resolution, seed=config.seed, progress=progress)
 
 
 @dataclass(frozen=True)

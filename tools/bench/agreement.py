@@ -34,7 +34,6 @@ from edgetune.export.onnx_file import export_onnx
 from edgetune.export.tflite_file import export_tflite, quantize_tflite
 from edgetune.export.tvm_library import compile_tvm, host_target
 from edgetune.export.verify import logits_on, python_here
-from edgetune.files import cache_folder
 from edgetune.nets.network import Network, build_network
 from edgetune.pipeline.task import pixels_of
 from edgetune.space.mobile import MOBILE_SPACES
@@ -77,7 +76,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     rows = []
     for space in options.spaces.split(","):
-        dataset = few_of(load_dataset("fashion-mnist", cache=cache_folder() / "data"), ENLARGED[space])
+        dataset = few_of(load_dataset("fashion-mnist"), ENLARGED[space])
         for number in range(options.first, options.first + options.samples):
             for row in compare(space, number, dataset, formats, options.board_pictures):
                 rows.append(row)

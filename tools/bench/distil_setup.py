@@ -43,7 +43,7 @@ class Log:
 
 def load(options: argparse.Namespace) -> Dataset:
     """The set with its training split cut short."""
-    whole = load_dataset(options.data, cache=cache_folder() / "data")
+    whole = load_dataset(options.data)
     few = whole.train.first(options.pictures)
     return replace(whole, train=few, content_hash=f"{whole.content_hash} first {options.pictures}")
 

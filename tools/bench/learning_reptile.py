@@ -116,9 +116,8 @@ def joint(pictures: Pictured, classes: int) -> nn.Module:
 def bench_reptile(seeds: Sequence[int]) -> None:
     """Epochs to the accuracy that a random start ends with, and the accuracy at the end."""
     from edgetune.data.load import load_dataset
-    from edgetune.files import cache_folder
 
-    data = load_dataset("fashion-mnist", cache=cache_folder() / "data")
+    data = load_dataset("fashion-mnist")
     draw = partial(task_of, data.train, data.test)
     names = ("random", "Reptile", "all classes at once")
     epochs, ends, early = [], [], []

@@ -1,5 +1,5 @@
 """Searched mobile networks: MNASNet-B1 (Tan 2018, arXiv:1807.11626), ProxylessNAS mobile (Cai 2018, 1812.00332),
-EfficientNet-STAGES (Tan 2019, 1905.11946)."""
+EfficientNet-B0 (Tan 2019, 1905.11946)."""
 
 from __future__ import annotations
 
