@@ -126,3 +126,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     options = sorted(known)
     close = get_close_matches(name, options, n=1)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(options)}"
+
+
+def last_line(said: str) -> str:
+    """What a program that failed said at the end: of a traceback, the error itself."""
+    return next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")

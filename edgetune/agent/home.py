@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgetune.errors import AgentError, MissingDependencyError
+from edgetune.errors import AgentError, MissingDependencyError, last_line
 from edgetune.files import atomic_write, storage_errors
 
 BETWEEN = b"-----BEGIN PRIVATE KEY-----"
@@ -102,7 +102,7 @@ class Certificate:
         command = [*python, "-P", "-m", "edgetune.agent.certificate"]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
-            reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            reason = last_line(done.stderr.decode(errors="replace"))
             raise MissingDependencyError(
                 f"no certificate could be made: {reason}", mend="run: pip install 'edgetune[agent]'"
             )

@@ -168,7 +168,8 @@ def _serve(
                 work.results.measurements[model][name] = measurement
                 on_result(model, name, measurement)
         except (MeasurementError, ModelFileError) as error:
-            work.results.failures[model] = error
+            with work.lock:
+                work.results.failures[model] = error
         except AgentError as error:  # gone, or it refuses: the others may still do
             work.vanished(name, error)
             return

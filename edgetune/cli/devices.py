@@ -64,6 +64,8 @@ def show(name: str, json: Json = False) -> None:
         "in the 90 % interval",
     ]
     print_table("Fitted on measurements of the board", columns, _quality_rows(device["models"]))
+    for runtime, known in sheet["unmeasured"].items():
+        print(f"{runtime}: {known}")
     for what, source in device["sources"].items():
         print(f"{what}: {source}")
 

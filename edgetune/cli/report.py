@@ -22,7 +22,6 @@ def report(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the front as JSON.")] = False,
     summary_json: Annotated[bool, typer.Option("--summary", help="Print the whole summary as JSON.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the summary.")] = False,
 ) -> None:
     """Write a finished run's report again, and print its front."""
     from edgetune.cli.front_table import print_front
@@ -30,7 +29,7 @@ def report(
     from edgetune.pipeline.run_folder import RunFolder
     from edgetune.report.front import front_json
     from edgetune.report.page import write_report
-    from edgetune.report.summary import RunSummary, adapter, json_schema
+    from edgetune.report.summary import RunSummary, adapter
     from edgetune.report.webhook import check_webhook, post
 
     if webhook:
@@ -46,9 +45,7 @@ def report(
     write_report(summary, folder.report)
     if webhook:
         post(webhook, summary.to_json().encode())
-    if schema:
-        print_json(json_schema())
-    elif summary_json:
+    if summary_json:
         print_json(adapter().dump_python(summary, mode="json"))
     elif json:
         print_json(front_json(summary))

@@ -63,6 +63,8 @@ class Profile(Strict):
     default_runtime: str
     default_threads: int = Field(gt=0)
     sources: dict[str, str]
+    unmeasured: dict[str, str] = {}
+    """What is known of runtimes that run on the board and of which no latency was published."""
 
     @property
     def cluster(self) -> Cluster:
@@ -72,6 +74,11 @@ class Profile(Strict):
     @property
     def cpu_mhz(self) -> int:
         return self.cluster.mhz
+
+    @property
+    def has_half_precision(self) -> bool:
+        """Whether the cores compute in fp16 (Armv8.2-A's FEAT_FP16)."""
+        return "+fullfp16" in self.target.features
 
     @property
     def tvm_target(self) -> dict[str, Any]:
@@ -84,8 +91,9 @@ class Profile(Strict):
         }
 
     def peak_gmacs(self, precision: str, threads: int, mhz: int) -> float:
-        """The arithmetic peak in 10⁹ multiply-accumulates a second; fp16 counts as fp32."""
-        rate = self.cluster.int8_macs_per_cycle if precision == "int8" else self.cluster.fp32_macs_per_cycle
+        """The arithmetic peak in 10⁹ multiply-accumulates a second of what is computed in `precision`."""
+        single = self.cluster.fp32_macs_per_cycle
+        rate = {"fp32": single, "fp16": 2 * single, "int8": self.cluster.int8_macs_per_cycle}[precision]
         return rate * min(threads, self.cluster.cores) * mhz / 1000
 
 
@@ -128,7 +136,8 @@ def load_profile(name: str) -> Profile:
     """
     folder = find_profile(name)
     if folder is None:
-        raise DeviceError(f"there is no device {name!r}", mend=nearest(name, list_profiles()))
+        mend = "edgetune profile --device host clocks it" if name == "host" else nearest(name, list_profiles())
+        raise DeviceError(f"there is no device {name!r}", mend=mend)
     path = folder / "profile.toml"
     try:
         return Profile(name=folder.name, folder=folder, **tomllib.loads(path.read_text()))

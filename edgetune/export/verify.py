@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgetune.errors import ExportError
+from edgetune.errors import ExportError, last_line
 from edgetune.export.agreement import Agreement, compare_logits
 from edgetune.export.board import run_onnx, run_tflite, run_tvm
 from edgetune.export.bundle import Bundle, read_bundle, sign_off
@@ -117,11 +117,6 @@ def python_here(arguments: Sequence[str | Path]) -> None:
     done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ExportError(f"exit code {done.returncode}: {last_line(done.stderr)}", where=str(arguments[1]))
-
-
-def last_line(said: str) -> str:
-    """What a program that failed said at the end: of a traceback, the error itself."""
-    return next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
 
 
 def logits_on(python: Python, artefact: Path, pictures: np.ndarray) -> np.ndarray:

@@ -100,6 +100,10 @@ class GraphBuilder:
         """An elementwise kernel whose other operand is a constant."""
         return self.add_kernel(kind, (x,), self.shape(x), name=name)
 
+    def rectify(self, x: int, *, name: str) -> int:
+        """A ReLU of its own, before a convolution."""
+        return self.add_kernel("activation", (x,), self.shape(x), activation="relu", name=name)
+
     def concat(self, layers: tuple[int, ...], *, name: str = "concat") -> int:
         _, height, width = self.shape(layers[0])
         return self.add_kernel("copy", layers, (sum(self.shape(x)[0] for x in layers), height, width), name=name)

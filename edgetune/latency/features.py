@@ -26,6 +26,8 @@ PRIOR: dict[str, tuple[float, float]] = {
     "pointwise.macs": (1.5, 1.0),
     "pointwise.read": (1.0, 1.0),  # packing the activations
     "pointwise.write": (1.0, 1.0),
+    "first.macs": (3.0, 1.0),  # of a picture, or of fewer than 8 channels: too thin to fill a register
+    "first.patches": (1.0, 1.0),  # takes up what else goes with the picture's size; MLPerf's times are from end to end
     "conv.macs": (1.5, 1.0),
     "conv3.macs": (1.0, 1.0),  # 3×3, stride 1, at least 8 channels: may run as Winograd's
     "conv.patches": (1.0, 1.0),  # im2col
@@ -72,9 +74,8 @@ def machine_of(profile: Profile, setting: Setting) -> Machine:
     cluster = profile.cluster
     cache = 1024 * max(cluster.l2_kb, profile.l3_kb)
     precision = executed_precision(profile, setting)
-    full = profile.peak_gmacs(setting.precision, setting.threads, setting.cpu_mhz) * 1e6
     return Machine(
-        macs_per_ms=full * BYTES[setting.precision] / BYTES[precision],
+        macs_per_ms=profile.peak_gmacs(precision, setting.threads, setting.cpu_mhz) * 1e6,
         bytes_per_ms=profile.memory.stream_gb_per_s * 1e6,
         near_bytes=cache / min(setting.threads, cluster.cores),
         call_ms=CALL_CYCLES / (setting.cpu_mhz * 1000),
@@ -83,10 +84,14 @@ def machine_of(profile: Profile, setting: Setting) -> Machine:
 
 
 def executed_precision(profile: Profile, setting: Setting) -> Precision:
-    """What a network is computed in: ncnn takes half precision for fp32 networks where the core has its arithmetic
-    (`Option::use_fp16_arithmetic`, on by default), at twice the elements a vector."""
-    halves = setting.runtime == "ncnn" and "+fullfp16" in profile.target.features
-    return "fp16" if halves and setting.precision == "fp32" else setting.precision
+    """What a network is computed in.
+
+    ncnn takes half precision for fp32 networks where the core has its arithmetic (`Option::use_fp16_arithmetic`, on by
+    default), at twice the elements a vector; where the core has none, fp16 networks are computed in fp32.
+    """
+    if not profile.has_half_precision:
+        return "fp32" if setting.precision == "fp16" else setting.precision
+    return "fp16" if (setting.runtime, setting.precision) == ("ncnn", "fp32") else setting.precision
 
 
 def kernel_features(kernel: Kernel, machine: Machine) -> list[tuple[str, float]]:
@@ -112,11 +117,13 @@ def kernel_features(kernel: Kernel, machine: Machine) -> list[tuple[str, float]]
             ("activations.far", far(k.read + k.written)),
         ]
     elif k.kind == "conv":
-        winograd = k.kernel == (3, 3) and k.stride == (1, 1) and k.groups == 1 and k.input[0] >= 8
+        picture = k.input[0] < 8
+        winograd = k.kernel == (3, 3) and k.stride == (1, 1) and k.groups == 1
+        patches = pixels * k.kernel[0] * k.kernel[1] * k.input[0]
         parts = [
             ("gemm.call", m.call_ms),
-            ("conv3.macs" if winograd else "conv.macs", k.macs / m.macs_per_ms),
-            ("conv.patches", pixels * k.kernel[0] * k.kernel[1] * k.input[0] * per_element),
+            ("first.macs" if picture else "conv3.macs" if winograd else "conv.macs", k.macs / m.macs_per_ms),
+            ("first.patches" if picture else "conv.patches", patches * per_element),
             ("conv.write", k.written * per_element),
             ("weights", k.weights * per_element),
             ("weights.far", far(k.weights)),

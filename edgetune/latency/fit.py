@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 
 import numpy as np
 
@@ -134,13 +135,13 @@ def cross_predict(features: Array, latency: Array, groups: Sequence[str], fitter
     return predicted, spread
 
 
-def conformal_quantile(scores: Array, coverage: float = COVERAGE) -> float:
+def conformal_quantile(scores: Array) -> float:
     """The split-conformal quantile, with its correction for a finite sample (Vovk 2005; Lei 2018)."""
-    level = min(1.0, np.ceil((len(scores) + 1) * coverage) / len(scores))
-    return float(np.quantile(scores, level, method="higher"))
+    rank = min(len(scores), ceil((len(scores) + 1) * COVERAGE))
+    return float(np.sort(scores)[rank - 1])
 
 
-def few_quantile(scores: Array, coverage: float = COVERAGE) -> float:
+def few_quantile(scores: Array) -> float:
     """Student's t at the scale that the known boards and the few held-out errors say together.
 
     The posterior predictive of a normal with unknown variance under a scaled inverse χ² prior (Gelman 2013, 3.2).
@@ -149,7 +150,7 @@ def few_quantile(scores: Array, coverage: float = COVERAGE) -> float:
 
     degrees = FEW_WEIGHT + len(scores)
     scale = np.sqrt((FEW_WEIGHT * FEW_SCALE**2 + (scores**2).sum()) / degrees)
-    return float(scale * t.ppf((1 + coverage) / 2, degrees))
+    return float(scale * t.ppf((1 + COVERAGE) / 2, degrees))
 
 
 def errors(latency: Array, predicted: Array, spread: Array, quantile: float) -> Errors:

@@ -18,7 +18,7 @@ from edgetune.latency.features import FEATURES
 from edgetune.latency.kernel_residual import KernelResidual
 from edgetune.latency.setting import Setting
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Strict(BaseModel):
@@ -164,7 +164,9 @@ def read_fitted(path: Path) -> list[Fitted]:
         content = json.loads(path.read_text())
         if content.get("format") != FORMAT:
             raise DeviceError(
-                f"model format {content.get('format')}", where=path, mend=f"this version reads format {FORMAT}"
+                f"model format {content.get('format')}",
+                where=path,
+                mend=f"this version reads format {FORMAT}: fit it again with edgetune calibrate or edgetune profile",
             )
         return [Fitted(**model) for model in content["models"]]
     except (json.JSONDecodeError, ValidationError, TypeError, KeyError) as error:

@@ -31,9 +31,10 @@ ELEMENTWISE: dict[str, Kind] = {
     ),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
 }
-COPIES = frozenset(
-    "Concat Transpose Slice Split Gather Pad Resize Upsample DepthToSpace SpaceToDepth Tile Expand".split()
-)
+COPIES = frozenset((
+    "Concat", "ChannelShuffle", "Transpose", "Slice", "Split", "Gather", "Pad", "Resize", "Upsample", "DepthToSpace",
+    "SpaceToDepth", "Tile", "Expand",
+))  # fmt: skip
 POOLS = frozenset("MaxPool AveragePool LpPool ReduceMean ReduceMax ReduceSum".split())
 GLOBAL_POOLS = frozenset(("GlobalAveragePool", "GlobalMaxPool"))
 CONTROL = frozenset(("If", "Loop", "Scan"))

@@ -1,4 +1,4 @@
-"""Activations that exporters write as several operators, put together again: swish and its hard forms."""
+"""What exporters write as several operators, put together again: swish and its hard forms, channel shuffles."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from edgetune.latency.onnx_file import Node, OnnxNetwork
 
 
 def rewrite(network: OnnxNetwork) -> tuple[Node, ...]:
-    """The nodes with Swish for `x · sigmoid(x)`, HardSigmoid for `clip(x + 3, 0, 6) / 6`, HardSwish for x times it."""
+    """The nodes with Swish for `x · sigmoid(x)`, HardSigmoid for `clip(x + 3, 0, 6) / 6`, HardSwish for x times it, and
+    ChannelShuffle for channels that are split into groups, transposed and joined again."""
     uses = Counter(name for node in network.nodes for name in node.inputs)
     nodes: dict[str, Node] = {}  # by first output, in order
     for node in network.nodes:
         node = _hard_swish(node, nodes, network) or _hard_sigmoid(node, nodes, network) or node
+        node = _channel_shuffle(node, nodes, network) or node
         nodes[node.outputs[0]] = _swish(node, nodes, uses) or node
     needed, kept = set(network.outputs), []
     for node in reversed(nodes.values()):
@@ -69,3 +71,15 @@ def _swish(node: Node, nodes: dict[str, Node], uses: Counter[str]) -> Node | Non
         if maker is not None and maker.op in ("Sigmoid", "HardSigmoid") and maker.inputs[0] == x and uses[gate] == 1:
             return replace(node, op="Swish" if maker.op == "Sigmoid" else "HardSwish", inputs=(x,), attributes={})
     return None
+
+
+def _channel_shuffle(node: Node, nodes: dict[str, Node], network: OnnxNetwork) -> Node | None:
+    """`Reshape(Transpose(Reshape(x)))` of the shape of x."""
+    swap = nodes.get(node.inputs[0]) if node.op == "Reshape" else None
+    split = nodes.get(swap.inputs[0]) if swap is not None and swap.op == "Transpose" else None
+    if split is None or split.op != "Reshape":
+        return None
+    x, dims = split.inputs[0], network.dims
+    if dims.get(x) != dims.get(node.outputs[0]) or len(dims[x]) != 4:
+        return None
+    return replace(node, op="ChannelShuffle", inputs=(x,), attributes={})

@@ -15,7 +15,7 @@ from edgetune.latency.cost_model import CostModel
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of, summed
 from edgetune.latency.fitted import Fitted, read_fitted
-from edgetune.latency.graph import Graph
+from edgetune.latency.graph import Graph, Precision
 from edgetune.latency.part_names import PART_NAMES
 from edgetune.latency.population import population
 from edgetune.latency.prediction import KernelCost, Prediction, ResultKind
@@ -26,8 +26,9 @@ Array = NDArray[np.float64]
 PER_OCTAVE = 0.1
 """Extra spread for each doubling of resolution or MACs beyond what was measured."""
 RESCALED = 0.33
-"""Extra spread where threads or clock are not those measured: the data sheet's ratio is used. So wide, 90 % of the
-networks lie within where one measured setting is predicted from another of its runtime (54 pairs of the boards)."""
+"""Extra spread where threads, clock or precision are not those measured: the data sheet's ratio is used. So wide, 90 %
+of the networks lie within where one measured setting is predicted from another of its runtime (54 pairs of the
+boards)."""
 RELEVANT = 0.02
 """A part that was never measured is worth a warning from this share of the latency on."""
 
@@ -72,9 +73,11 @@ class Predictor:
         wanted = parse_precision(precision)
         models = read_fitted(profile.folder / "model.json")
         same = [model for model in models if model.runtime == name and model.precision == wanted]
+        if not same and wanted == "fp16" and not profile.has_half_precision:
+            same = [model for model in models if model.runtime == name and model.precision == "fp32"]
         if not same:
             setting = Setting(name, version, wanted, profile.default_threads, profile.cpu_mhz)
-            return cls(profile, _asked(setting, threads, cpu_mhz), None)
+            return cls(profile, _asked(setting, wanted, threads, cpu_mhz), None)
         candidates = [model for model in same if version in ("", model.version)]
         if not candidates:
             measured = sorted({runtime_label(m.runtime, m.version) for m in same})
@@ -84,7 +87,7 @@ class Predictor:
         # The newest version, unless another one was measured nearer to the threads and clock asked for.
         candidates.sort(key=lambda model: version_key(model.version), reverse=True)
         fitted = min(candidates, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz))
-        return cls(profile, _asked(fitted.setting, threads, cpu_mhz), fitted)
+        return cls(profile, _asked(fitted.setting, wanted, threads, cpu_mhz), fitted)
 
     @property
     def kind(self) -> ResultKind:
@@ -149,7 +152,7 @@ class Predictor:
             return 0.0
         measured = self.fitted.measured
         octaves = _octaves(graph.input[1], measured.resolution) + _octaves(graph.macs / 1e6, measured.mmacs)
-        rescaled = (self.setting.threads != self.fitted.threads) + (self.setting.cpu_mhz != self.fitted.cpu_mhz)
+        rescaled = len(list(self._rescaled()))
         return PER_OCTAVE * octaves + RESCALED * rescaled
 
     def warnings(self, graph: Graph, features: Array) -> Iterable[str]:
@@ -166,26 +169,35 @@ class Predictor:
         ):
             if not low <= value <= high:
                 yield f"{extent} outside the {_number(low)} to {_number(high)} {unit} that were measured: extrapolated"
-        for condition, asked, fitted, unit in (
-            ("threads", self.setting.threads, self.fitted.threads, ""),
-            ("clock", self.setting.cpu_mhz, self.fitted.cpu_mhz, " MHz"),
-        ):
-            if asked != fitted:
-                yield f"{condition}: measured at {fitted}{unit}, scaled to {asked}{unit} by the data sheet"
+        yield from self._rescaled()
         costs = self.model.feature_costs(features)
         limit = RELEVANT * costs.sum()
         unseen = [PART_NAMES[name] for name in FEATURES if costs[INDEX[name]] > limit and name not in measured.features]
         if unseen:
             yield f"never measured with {what} on {self.profile.name}, taken from other boards: {', '.join(unseen)}"
 
+    def _rescaled(self) -> Iterable[str]:
+        """What of the setting is not as measured."""
+        setting, fitted = self.setting, self.fitted
+        if fitted is None:
+            return
+        if setting.threads != fitted.threads:
+            yield f"threads: measured at {fitted.threads}, scaled to {setting.threads} by the data sheet"
+        if setting.cpu_mhz != fitted.cpu_mhz:
+            yield f"clock: measured at {fitted.cpu_mhz} MHz, scaled to {setting.cpu_mhz} MHz by the data sheet"
+        if setting.precision != fitted.precision:
+            core = self.profile.cluster.core
+            yield f"precision: {core} has no {setting.precision} arithmetic, as in {fitted.precision}"
+
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _asked(setting: Setting, threads: int | None, cpu_mhz: int | None) -> Setting:
+def _asked(setting: Setting, precision: Precision, threads: int | None, cpu_mhz: int | None) -> Setting:
     return replace(
         setting,
+        precision=precision,
         threads=setting.threads if threads is None else threads,
         cpu_mhz=setting.cpu_mhz if cpu_mhz is None else cpu_mhz,
     )

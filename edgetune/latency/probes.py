@@ -144,7 +144,7 @@ def _shuffled(b: GraphBuilder, x: int, width: int, stride: int, rng: np.random.G
 def _preactivated(b: GraphBuilder, x: int, width: int, stride: int, rng: np.random.Generator, activation: str) -> int:
     """As the cells of NAS-Bench-201: a rectifier that no convolution takes in, since its source has other readers."""
     y = b.conv(x, width, kernel=int(rng.choice((1, 3))), stride=stride)
-    z = b.conv(b.with_constant("activation", y, name="rectify"), width, kernel=int(rng.choice((1, 3))))
+    z = b.conv(b.rectify(y, name="rectify"), width, kernel=int(rng.choice((1, 3))))
     return b.add(z, b.pool(y, 3, stride=1) if rng.random() < 0.5 else y)
 
 

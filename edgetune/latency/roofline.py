@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgetune.latency.graph import BYTES, Graph
+from edgetune.latency.graph import Graph
 from edgetune.latency.predictor import Predictor
 
 
@@ -65,7 +65,7 @@ def roofline(graph: Graph, predictor: Predictor) -> Roofline:
     setting, profile = predictor.setting, predictor.profile
     prediction = predictor.predict(graph)
     costs = prediction.kernels[1:]  # the first is the runtime's own overhead
-    element = BYTES[setting.precision]
+    element = predictor.machine.element_bytes
     points = []
     for kernel, cost in zip(graph.kernels, costs, strict=True):
         if kernel.macs:
@@ -82,7 +82,7 @@ def roofline(graph: Graph, predictor: Predictor) -> Roofline:
                     share=cost.share,
                 )
             )
-    peak = profile.peak_gmacs(setting.precision, setting.threads, setting.cpu_mhz)
+    peak = predictor.machine.macs_per_ms / 1e6
     stream = profile.memory.stream_gb_per_s
     return Roofline(
         network=graph.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -136,12 +135,12 @@ def kernel_kinds(kernels: Iterable[KernelCost]) -> list[tuple[str, float, int]]:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The way of one bundle to the board. `program` is the five lines that classify one picture there."""
+    """The way of one bundle to the board, as shell commands; `classify` runs the bundle's own program there."""
 
     finalist: Finalist
     copy: str
     install: str
-    program: str
+    classify: str
 
 
 def deploy_steps(summary: RunSummary) -> Deployment | None:
@@ -152,20 +151,6 @@ def deploy_steps(summary: RunSummary) -> Deployment | None:
             if artefact.format == "onnx":
                 path = PurePosixPath(artefact.path)
                 copy = f"scp -r {shlex.quote(str(path.parent))} user@board:"
-                program = deploy_program(path.name, summary.data.channels, summary.data.resolution)
-                return Deployment(finalist, copy, "pip install onnxruntime pillow", program)
+                classify = f"python classify.py {shlex.quote(path.name)} picture.jpg"
+                return Deployment(finalist, copy, "pip install numpy pillow onnxruntime", classify)
     return None
-
-
-def deploy_program(model: str, channels: int, resolution: int) -> str:
-    """Five lines of Python; the pixels go in raw, since the network normalises them itself."""
-    mode, axes = ("L", "[None, None]") if channels == 1 else ("RGB", ".transpose(2, 0, 1)[None]")
-    return "\n".join(
-        (
-            "import numpy, onnxruntime, PIL.Image",
-            f"session = onnxruntime.InferenceSession({json.dumps(model)})",
-            f'picture = PIL.Image.open("picture.png").convert("{mode}").resize(({resolution}, {resolution}))',
-            f"pixels = numpy.asarray(picture, numpy.float32){axes}  # 0…255, as they are",
-            "print(session.run(None, {session.get_inputs()[0].name: pixels})[0].argmax())",
-        )
-    )

@@ -5,20 +5,14 @@ import dataclasses
 import hashlib
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
-from edgetune.report.page import deploy_program, render, template_text, warnings_of, write_report
+from edgetune.report.page import render, template_text, warnings_of, write_report
 from edgetune.report.summary import RunSummary
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -189,26 +183,12 @@ def test_the_file_is_whole_and_alone(summary_of: Callable[..., RunSummary], tmp_
     assert (tmp_path / "report.html").read_bytes().decode() == render(summary)
 
 
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
-def test_the_deployment_lines_run_as_printed(tmp_path: Path, channels: int, mode: str) -> None:
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=(channels * 64, 5)).astype(np.float32)
-    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["y"])]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, channels, 8, 8])]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])]
-    graph = helper.make_graph(nodes, "linear", inputs, outputs, [numpy_helper.from_array(weights, "w")])
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "model.onnx"
-    )
-    pixels = rng.integers(0, 256, (8, 8) if channels == 1 else (8, 8, 3), dtype=np.uint8)
-    Image.fromarray(pixels, mode).save(tmp_path / "picture.png")
-    program = deploy_program("model.onnx", channels, 8)
-    assert len(program.splitlines()) == 5
-    printed = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    channels_first = pixels.reshape(8, 8, channels).transpose(2, 0, 1)
-    assert int(printed) == int((channels_first.reshape(-1).astype(np.float32) @ weights).argmax())
+def test_the_page_deploys_with_the_bundles_own_program(summary: RunSummary) -> None:
+    best = max(summary.finalists, key=lambda finalist: finalist.test_top1)
+    path = next(artefact.path for artefact in best.artefacts if artefact.format == "onnx")
+    folder, _, model = path.rpartition("/")
+    text = render(summary)
+    assert f"scp -r {folder} user@board:" in text and f"python classify.py {model} picture.jpg" in text
 
 
 def test_warnings_that_differ_in_a_number_alone_are_one(summary: RunSummary) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from edgetune.report.summary import RunSummary, json_schema
+from tools.schemas import DOCS
 
-PUBLISHED = Path(__file__).parents[2] / "docs" / "summary.schema.json"
+PUBLISHED = DOCS / "summary.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def validator() -> Draft202012Validator:
 
 
 def test_what_is_published_is_what_is_written() -> None:
-    assert json.loads(PUBLISHED.read_text()) == json_schema(), "edgetune report RUN --schema > docs/summary.schema.json"
+    assert json.loads(PUBLISHED.read_text()) == json_schema(), "python -m tools.schemas"
 
 
 def test_summaries_follow_it(validator: Draft202012Validator, summary_of: Callable[..., RunSummary]) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edgetune.errors import ExportError, MissingDependencyError
-from edgetune.export.verify import Target, last_line, logits_on
+from edgetune.errors import ExportError, MissingDependencyError, last_line
+from edgetune.export.verify import Target, logits_on
 from edgetune.files import cache_folder
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 

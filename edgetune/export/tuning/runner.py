@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgetune.errors import ConfigError, DeviceError
+from edgetune.errors import ConfigError, DeviceError, last_line
 from edgetune.export.linker import shared_library_linker
 from edgetune.export.tuning.tasks import TuningTask
 from edgetune.export.tvm_tile import Tile
@@ -84,7 +84,7 @@ class Runner:
                 self.session.remove(file)
             except (RuntimeError, OSError) as error:
                 raise DeviceError(
-                    f"it cannot run kernels for {self.target['mcpu']}: {_last_line(error)}",
+                    f"it cannot run kernels for {self.target['mcpu']}: {last_line(str(error))}",
                     where=self.where,
                     mend="give the RPC server of the board that is tuned for",
                 ) from error
@@ -123,9 +123,5 @@ def _connect(address: str | None) -> Any:
         return rpc.connect(host, int(port), session_timeout=SESSION_SECONDS)
     except (RuntimeError, OSError) as error:
         raise DeviceError(
-            f"no TVM RPC server answers: {_last_line(error)}", where=address, mend=f"on the board, run {SERVER}"
+            f"no TVM RPC server answers: {last_line(str(error))}", where=address, mend=f"on the board, run {SERVER}"
         ) from error
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]

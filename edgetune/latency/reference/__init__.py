@@ -77,12 +77,16 @@ def reference_graph(name: str) -> Graph:
     """
     if name in FIXED:
         return FIXED[name]()
-    for pattern, build in (*PATTERNS, *DRAWN):
-        if match := re.fullmatch(pattern, name):
-            try:
-                return build(match)
-            except (ValueError, ZeroDivisionError) as error:
-                raise ConfigError("no such width or resolution", where=name, mend="such as 0.75 and 192") from error
+    for patterns, what, example in (
+        (PATTERNS, "width or resolution", "0.75 and 192"),
+        (DRAWN, "seed or resolution", "mobile-small-28-random-3"),
+    ):
+        for pattern, build in patterns:
+            if match := re.fullmatch(pattern, name):
+                try:
+                    return build(match)
+                except (ValueError, ZeroDivisionError) as error:
+                    raise ConfigError(f"no such {what}", where=name, mend=f"such as {example}") from error
     raise ConfigError("no reference network goes by this name", where=name, mend=nearest(name, EXAMPLES))
 
 

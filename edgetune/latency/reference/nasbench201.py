@@ -39,7 +39,7 @@ def nasbench201(cell: str, classes: int = 10) -> Graph:
             b.prefix = f"stage{stage}.cell{number}."
             x = _cell(b, x, operators, executed)
     b.prefix = ""
-    b.linear(b.global_pool(b.with_constant("activation", x, name="relu")), classes, name="classifier")
+    b.linear(b.global_pool(b.rectify(x, name="relu")), classes, name="classifier")
     return b.graph()
 
 
@@ -99,7 +99,7 @@ def _cell(b: GraphBuilder, x: int, operators: tuple[str, ...], executed: frozens
             value = nodes[source]
             if (kernel := CONVS.get(operators[edge])) is not None:
                 if source not in rectified:
-                    rectified[source] = b.with_constant("activation", value, name=f"node{source}.relu")
+                    rectified[source] = b.rectify(value, name=f"node{source}.relu")
                 value = b.conv(
                     rectified[source], b.shape(x)[0], kernel=kernel, name=f"edge{source}{target}.conv{kernel}"
                 )
@@ -120,7 +120,7 @@ def _sum(b: GraphBuilder, terms: list[int], zero: int, name: str) -> int:
 
 def _reduction(b: GraphBuilder, x: int, width: int) -> int:
     """A residual block that halves the size; its shortcut is an average pool and a 1×1 convolution."""
-    y = b.with_constant("activation", x, name="relu1")
+    y = b.rectify(x, name="relu1")
     y = b.conv(y, width, kernel=3, stride=2, activation="relu", name="conv1")
     y = b.conv(y, width, kernel=3, name="conv2")
     shortcut = b.conv(b.pool(x, 2, stride=2, name="shortcut.pool"), width, name="shortcut.conv")
