@@ -7,6 +7,7 @@ from math import ceil, prod
 from edgetune.latency.graph import Graph, Kernel, Kind, Shape
 
 INPUT = -1
+IMAGENET_CLASSES = 1000
 
 
 class GraphBuilder:
@@ -19,8 +20,8 @@ class GraphBuilder:
     True
     """
 
-    def __init__(self, name: str, input_shape: Shape, prefix: str = "") -> None:
-        self.name, self.input, self.prefix = name, input_shape, prefix
+    def __init__(self, name: str, input_shape: Shape) -> None:
+        self.name, self.input, self.prefix = name, input_shape, ""
         self.kernels: list[Kernel] = []
 
     def graph(self) -> Graph:
@@ -66,13 +67,10 @@ class GraphBuilder:
         *,
         stride: int = 1,
         activation: str | None = None,
-        padding: int | None = None,
         name: str = "depthwise",
     ) -> int:
         width = self.shape(x)[0]
-        return self.conv(
-            x, width, kernel=kernel, stride=stride, groups=width, activation=activation, padding=padding, name=name
-        )
+        return self.conv(x, width, kernel=kernel, stride=stride, groups=width, activation=activation, name=name)
 
     def linear(self, x: int, width: int, *, activation: str | None = None, name: str = "linear") -> int:
         """A fully connected layer on all the elements of `x`."""
@@ -104,9 +102,9 @@ class GraphBuilder:
         """A ReLU of its own, before a convolution."""
         return self.add_kernel("activation", (x,), self.shape(x), activation="relu", name=name)
 
-    def concat(self, layers: tuple[int, ...], *, name: str = "concat") -> int:
+    def concat(self, layers: tuple[int, ...]) -> int:
         _, height, width = self.shape(layers[0])
-        return self.add_kernel("copy", layers, (sum(self.shape(x)[0] for x in layers), height, width), name=name)
+        return self.add_kernel("copy", layers, (sum(self.shape(x)[0] for x in layers), height, width), name="concat")
 
     def copy(self, x: int, output: Shape, *, name: str) -> int:
         """Data moved and not computed upon: slice, shuffle, transpose, padding."""

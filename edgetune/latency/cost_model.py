@@ -39,6 +39,10 @@ class Prior:
     def of(cls, mean: Array, covariance: Array) -> Prior:
         return cls(mean, np.linalg.inv(covariance).astype(np.float64))
 
+    @property
+    def covariance(self) -> Array:
+        return np.linalg.inv(self.precision).astype(np.float64)
+
     def times(self, other: Prior) -> Prior:
         """The product of both densities: what two independent sources say together."""
         precision = self.precision + other.precision
@@ -100,7 +104,7 @@ class CostModel:
     @classmethod
     def from_prior(cls, prior: Prior) -> CostModel:
         """The prior itself, for boards and runtimes without measurements."""
-        return cls(prior.mean, np.linalg.inv(prior.precision).astype(np.float64))
+        return cls(prior.mean, prior.covariance)
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Logarithms of the latencies in milliseconds and their spreads; `features` has shape (networks, features)."""

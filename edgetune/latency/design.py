@@ -71,4 +71,4 @@ def sensitivities(features: Array, model: CostModel) -> Array:
 def informative_networks(features: Array, prior: Prior, count: int) -> list[int]:
     """The networks, of features (networks, features), that tell most about all of them on a board not yet measured."""
     rows = sensitivities(features, CostModel.from_prior(prior))
-    return choose([row[None] for row in rows], rows, np.linalg.inv(prior.precision).astype(np.float64), count)
+    return choose([row[None] for row in rows], rows, prior.covariance, count)

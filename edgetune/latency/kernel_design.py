@@ -36,7 +36,7 @@ class KernelDesign:
         """Positions in `pool` of the networks that, after those `seen`, tell most about the pool's latencies."""
         observed, targets = zip(*(self._rows(graph, model) for graph in pool), strict=True)
         known = np.eye(self.weights)
-        known[: len(self.prior.mean), : len(self.prior.mean)] = np.linalg.inv(self.prior.precision)
+        known[: len(self.prior.mean), : len(self.prior.mean)] = self.prior.covariance
         for graph in seen:
             known = observe(known, self._rows(graph, model)[0], NOISE)
         return choose(observed, np.array(targets), known, count, noise=NOISE)

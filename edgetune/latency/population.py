@@ -16,7 +16,7 @@ import numpy as np
 
 from edgetune.device.profile import profile_folder
 from edgetune.files import atomic_write
-from edgetune.latency.cost_model import Array, Prior, fit_cost_model
+from edgetune.latency.cost_model import Array, CostModel, Prior, fit_cost_model
 from edgetune.latency.features import FEATURES, PRIOR_MEAN, PRIOR_SPREAD
 
 ROUNDS = 6
@@ -28,17 +28,20 @@ SHEET_VARIANCE = 0.3
 
 def learn_population(settings: Sequence[tuple[Array, Array]]) -> Prior:
     """The distribution over `settings`, each features (networks, features) and latency (networks,) in milliseconds."""
-    mean, covariance = PRIOR_MEAN.copy(), np.diag(PRIOR_SPREAD**2)
-    sheet = SHEET_SPREAD * SHEET_VARIANCE * np.diag(PRIOR_SPREAD**2)
+    prior = Prior.from_data_sheet()
+    sheet = Prior.of(PRIOR_MEAN, SHEET_VARIANCE * np.diag(PRIOR_SPREAD**2))
     for _ in range(ROUNDS):
-        prior = Prior(mean, np.linalg.inv(covariance).astype(np.float64))
-        fits = [fit_cost_model(features, latency, prior) for features, latency in settings]
-        factors = np.array([fit.log_factors for fit in fits])
-        mean = (factors.sum(axis=0) + SHEET_MEAN * PRIOR_MEAN) / (len(fits) + SHEET_MEAN)
-        away = factors - mean
-        spread = away.T @ away + np.sum([fit.covariance for fit in fits], axis=0)
-        covariance = (spread + sheet) / (len(fits) + SHEET_SPREAD)
-    return Prior(mean, np.linalg.inv(covariance).astype(np.float64))
+        prior = shrunk([fit_cost_model(features, latency, prior) for features, latency in settings], sheet)
+    return prior
+
+
+def shrunk(models: Sequence[CostModel], towards: Prior) -> Prior:
+    """The Gaussian over the log-factors of `models`, which counts `towards` as a few more of them."""
+    factors = np.array([model.log_factors for model in models])
+    mean = (factors.sum(axis=0) + SHEET_MEAN * towards.mean) / (len(models) + SHEET_MEAN)
+    away = factors - mean
+    spread = away.T @ away + np.sum([model.covariance for model in models], axis=0)
+    return Prior.of(mean, (spread + SHEET_SPREAD * towards.covariance) / (len(models) + SHEET_SPREAD))
 
 
 def population_file() -> Path:
@@ -46,7 +49,7 @@ def population_file() -> Path:
 
 
 def write_population(prior: Prior) -> None:
-    covariance = np.linalg.inv(prior.precision)
+    covariance = prior.covariance
     content = {
         "features": FEATURES,
         "log_mean": [round(float(value), 5) for value in prior.mean],
@@ -66,4 +69,4 @@ def population() -> Prior:
     covariance = np.zeros((len(FEATURES),) * 2)
     for i, row in enumerate(content["log_covariance"]):
         covariance[i, : i + 1] = covariance[: i + 1, i] = row
-    return Prior(np.array(content["log_mean"]), np.linalg.inv(covariance).astype(np.float64))
+    return Prior.of(np.array(content["log_mean"]), covariance)

@@ -41,8 +41,6 @@ def suggest_networks(
     *,
     runtime: str | None = None,
     precision: str = "fp32",
-    threads: int | None = None,
-    cpu_mhz: int | None = None,
 ) -> tuple[Setting, list[str]]:
     """The networks whose latencies would tell most about the board, the most telling first.
 
@@ -58,9 +56,7 @@ def suggest_networks(
     """
     profile = load_profile(device if device in list_profiles() else NEW)
     name, version = parse_runtime(runtime or profile.default_runtime)
-    setting = Setting(
-        name, version, parse_precision(precision), threads or profile.default_threads, cpu_mhz or profile.cpu_mhz
-    )
+    setting = Setting(name, version, parse_precision(precision), profile.default_threads, profile.cpu_mhz)
     graphs = {candidate: reference_graph(candidate) for candidate in CANDIDATES}
     names = [n for n, g in graphs.items() if g.macs < LARGEST_MMACS * 1e6 and g.parameters < LARGEST_PARAMETERS]
     if not 3 <= count <= len(names):

@@ -19,7 +19,7 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 
-def to_onnx(graph: Graph, seed: int = 0) -> onnx.ModelProto:
+def to_onnx(graph: Graph) -> onnx.ModelProto:
     """A model that :func:`edgetune.latency.from_onnx.read_onnx` reads as `graph` again.
 
     Weights are He's (2015), so that activations stay of order one: denormal or infinite ones would be clocked slower
@@ -33,7 +33,7 @@ def to_onnx(graph: Graph, seed: int = 0) -> onnx.ModelProto:
     """
     from onnx import TensorProto, helper
 
-    writer = _Writer(np.random.default_rng(seed))
+    writer = _Writer(np.random.default_rng(0))
     for index, kernel in enumerate(graph.kernels):
         writer.add(index, kernel)
     last = len(graph.kernels) - 1

@@ -17,7 +17,7 @@ import numpy as np
 from edgetune.latency.cost_model import Array, CostModel, Prior, Residual, fit_beneath
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES
-from edgetune.latency.population import SHEET_MEAN, SHEET_SPREAD
+from edgetune.latency.population import shrunk
 from edgetune.latency.setting import Setting
 
 SPEED, BALANCE, DETAIL = 0.4, 0.3, 0.25
@@ -74,20 +74,9 @@ def transfer(
         propose(source.label, Prior(source.model.log_factors, precision), source.model.residual, kinship)
     same = [source.model for source in known if source.setting.runtime == setting.runtime]
     if len(same) >= SOME:
-        propose(f"boards with {setting.runtime}", distribution(same, everything), kinship=2)
+        propose(f"boards with {setting.runtime}", shrunk(same, everything), kinship=2)
     propose("all boards", everything)
     return Ensemble.weighted(sorted(fits, key=lambda fit: -fit[0])[:MOST])
-
-
-def distribution(models: Sequence[CostModel], everything: Prior) -> Prior:
-    """The Gaussian over the log-factors of `models`, shrunk towards that over all settings: one step of what
-    :func:`edgetune.latency.population.learn_population` repeats."""
-    factors = np.array([model.log_factors for model in models])
-    mean = (factors.sum(axis=0) + SHEET_MEAN * everything.mean) / (len(models) + SHEET_MEAN)
-    away = factors - mean
-    spread = away.T @ away + np.sum([model.covariance for model in models], axis=0)
-    wider = SHEET_SPREAD * np.linalg.inv(everything.precision)
-    return Prior.of(mean, (spread + wider) / (len(models) + SHEET_SPREAD))
 
 
 def kindred(setting: Setting, known: Sequence[Known]) -> Sequence[Known]:

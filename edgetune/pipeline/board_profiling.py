@@ -51,11 +51,9 @@ def profile_board(
     *,
     out: Path | None = None,
     networks: int = NETWORKS,
-    threads: int = 1,
-    seconds: float = SECONDS,
     reporter: Reporter | None = None,
 ) -> list[Fitted]:
-    """Clocks networks in onnxruntime on boards of one kind and calibrates their profile.
+    """Clocks networks in onnxruntime on boards of one kind and calibrates their profile, in under fifteen minutes.
 
     What was clocked is kept in the cache until the profile is written, so that a run that was stopped goes on.
 
@@ -65,8 +63,6 @@ def profile_board(
         A board that has a data sheet.
     out
         Folder that the profile `device` is written to; default the user's own.
-    seconds
-        Clocking ends then, with what there is.
 
     Raises
     ------
@@ -78,14 +74,14 @@ def profile_board(
     reporter = reporter or Reporter()
     profile = load_profile(device)
     version = _check_boards(profile, agents)
-    setting = Setting("onnxruntime", version, "fp32", threads, profile.cpu_mhz)
+    setting = Setting("onnxruntime", version, "fp32", REQUEST.threads, profile.cpu_mhz)
     chosen = _chosen(profile, setting, networks)
     with tempfile.TemporaryDirectory() as scratch:
         journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
-        clocking = Clocking(agents, replace(REQUEST, threads=threads), Path(scratch), journal, networks, reporter)
+        clocking = Clocking(agents, REQUEST, Path(scratch), journal, networks, reporter)
         began = time.monotonic()
         clocking.tell()
-        while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < seconds:
+        while (left := [n for n in chosen if n not in journal.found]) and time.monotonic() - began < SECONDS:
             clocking.clock(left[:BATCH])
         measurements = Path(scratch) / "measurements.csv"
         latencies.write_measurements(measurements, journal.measurements(setting))

@@ -20,22 +20,20 @@ QUICK = Protocol(min_runs=10, min_seconds=0.4, max_seconds=1.5, warmup_seconds=1
 PROFILED_SECONDS, PROFILED_RUNS = 0.3, (5, 60)
 
 
-def clock_network(name: str, graph: Graph, folder: Path, *, threads: int = 1, protocol: Protocol = QUICK) -> Clocked:
-    """Clocks the network with random weights in onnxruntime; `folder` holds its file meanwhile.
+def clock_network(name: str, graph: Graph, folder: Path, *, protocol: Protocol = QUICK) -> Clocked:
+    """Clocks the network with random weights in onnxruntime on one thread; `folder` holds its file meanwhile.
 
-    One thread is clocked in processor time: the same as the wall's on an idle machine, and what other programs take
-    away does not count.
+    In processor time: the same as the wall's on an idle machine, and what other programs take away does not count.
     """
     path = folder / "network.onnx"
     path.write_bytes(to_onnx(graph).SerializeToString())
-    clock = time.thread_time_ns if threads == 1 else time.perf_counter_ns
-    timing = time_runs(OnnxRuntime.load(path, threads), protocol, clock=clock)
+    timing = time_runs(OnnxRuntime.load(path, 1), protocol, clock=time.thread_time_ns)
     low, high = PROFILED_RUNS
     runs = min(high, max(low, int(1000 * PROFILED_SECONDS / timing.p50_ms)))
-    return Clocked(name, graph, timing.p50_ms, kernel_times(path, threads, runs))
+    return Clocked(name, graph, timing.p50_ms, kernel_times(path, runs))
 
 
-def kernel_times(path: Path, threads: int, runs: int) -> Mapping[int, float]:
+def kernel_times(path: Path, runs: int) -> Mapping[int, float]:
     """Milliseconds of each kernel of a file that `to_onnx` wrote, over `runs` runs, by position.
 
     onnxruntime names what it executes after the last operator that it fused, and that one after its kernel.
@@ -43,7 +41,7 @@ def kernel_times(path: Path, threads: int, runs: int) -> Mapping[int, float]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.enable_profiling = True
     options.profile_file_prefix = str(path.parent / "profile")

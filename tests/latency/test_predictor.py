@@ -14,7 +14,7 @@ from edgetune.latency.features import FEATURES
 from edgetune.latency.fit import fit_setting, gather
 from edgetune.latency.fitted import read_fitted
 from edgetune.latency.from_architecture import graph_of
-from edgetune.latency.measurements import by_setting, read_measurements
+from edgetune.latency.measurements import board_measurements, by_setting, read_measurements
 from edgetune.latency.networks import predict_networks
 from edgetune.latency.part_names import PART_NAMES
 from edgetune.latency.population import population
@@ -128,3 +128,20 @@ def test_names_that_mean_no_network(name: str) -> None:
 def test_a_prediction_bears_the_name_that_was_asked_for() -> None:
     names = ["resnet", "probe-3"]
     assert [prediction.network for prediction in predict_networks(names, "rpi4")] == names
+
+
+def test_a_core_without_half_precision_takes_as_long_as_in_fp32() -> None:
+    graph = reference_graph("mobilenet-v2-1.0-224")
+    single, half = (Predictor.load("rpi4", precision=precision).predict(graph) for precision in ("fp32", "fp16"))
+    assert half.latency_ms == pytest.approx(single.latency_ms) and half.precision == "fp16"
+    assert half.interval_ms[1] > single.interval_ms[1]
+    assert "no fp16 arithmetic" in " ".join(half.warnings)
+
+
+def test_four_threads_are_not_slower_than_one_on_small_pictures() -> None:
+    """Cells of NAS-Bench-201 are measured on one thread at 1.5 GHz; on four at 1.8 nothing like them is."""
+    cells = [reference_graph(m.network) for m in board_measurements(load_profile("rpi4").folder) if m.network[0] == "|"]
+    one = Predictor.load("rpi4", runtime="tflite", threads=1).predict_many(cells[:100])
+    four = Predictor.load("rpi4").predict_many(cells[:100])
+    speed_up = np.median([a.latency_ms / b.latency_ms for a, b in zip(one, four, strict=True)])
+    assert 1 < speed_up < 4 * 1.8 / 1.5

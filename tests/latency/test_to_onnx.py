@@ -16,7 +16,8 @@ from edgetune.latency.to_onnx import to_onnx
 
 NETWORKS = (
     "mobilenet-v1-0.25-128", "mobilenet-v3-small_224_1.0", "efficientnet_b0", "squeezenet", "googlenet", "resnet18",
-    "mobile-small-28-random-0", "mobile-small-32-random-1", "mobile-large-96-random-2",
+    "mobile-small-28-random-0", "mobile-small-32-random-1", "mobile-large-96-random-2", "shufflenet", "shufflenet_v2",
+    *(f"probe-{seed}" for seed in range(20)),
 )  # fmt: skip
 
 
@@ -25,15 +26,6 @@ def test_what_is_written_reads_as_the_same_network(name: str, tmp_path: Path) ->
     graph = reference_graph(name)
     onnx.save(to_onnx(graph), tmp_path / "net.onnx")
     assert read_onnx(tmp_path / "net.onnx") == graph
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_random_networks_keep_their_kernels(seed: int, tmp_path: Path) -> None:
-    """A shuffle of channels reads as the transposition that it is, a bare rectifier as one."""
-    graph = reference_graph(f"probe-{seed}")
-    onnx.save(to_onnx(graph), tmp_path / "net.onnx")
-    ours = [(k.kind, k.macs, k.written, k.weights) for k in graph.kernels]
-    assert [(k.kind, k.macs, k.written, k.weights) for k in read_onnx(tmp_path / "net.onnx").kernels] == ours
 
 
 @pytest.mark.parametrize("name", ["mobile-small-28-random-3", "shufflenet_v2", "probe-2", "probe-7"])

@@ -3,7 +3,7 @@ GoogLeNet (Szegedy 2014, 1409.4842), SqueezeNet 1.1 (Iandola 2016, 1602.07360; v
 
 from __future__ import annotations
 
-from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
 from edgetune.latency.graph import Graph
 
 INCEPTION = {  # 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection
@@ -14,7 +14,7 @@ INCEPTION = {  # 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection
 }  # fmt: skip
 
 
-def alexnet(classes: int = 1000) -> Graph:
+def alexnet() -> Graph:
     """Caffe's, with the two groups of the paper; 227 pixels."""
     b = GraphBuilder("alexnet", (3, 227, 227))
     x = b.conv(INPUT, 96, kernel=11, stride=4, padding=0, activation="relu", name="conv1")
@@ -27,11 +27,11 @@ def alexnet(classes: int = 1000) -> Graph:
     x = b.pool(x, 3, stride=2, padding=0)
     for name in ("fc6", "fc7"):
         x = b.linear(x, 4096, activation="relu", name=name)
-    b.linear(x, classes, name="fc8")
+    b.linear(x, IMAGENET_CLASSES, name="fc8")
     return b.graph()
 
 
-def vgg16(classes: int = 1000) -> Graph:
+def vgg16() -> Graph:
     b = GraphBuilder("vgg16", (3, 224, 224))
     x = INPUT
     for stage, (width, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), 1):
@@ -40,11 +40,11 @@ def vgg16(classes: int = 1000) -> Graph:
         x = b.pool(x, 2, stride=2)
     for name in ("fc6", "fc7"):
         x = b.linear(x, 4096, activation="relu", name=name)
-    b.linear(x, classes, name="fc8")
+    b.linear(x, IMAGENET_CLASSES, name="fc8")
     return b.graph()
 
 
-def googlenet(classes: int = 1000) -> Graph:
+def googlenet() -> Graph:
     """Without the auxiliary classifiers; pools round up, as Caffe's do."""
     b = GraphBuilder("googlenet", (3, 224, 224))
     x = b.conv(INPUT, 64, kernel=7, stride=2, activation="relu", name="conv1")
@@ -55,7 +55,7 @@ def googlenet(classes: int = 1000) -> Graph:
         if name in ("4a", "5a"):
             x = b.pool(x, 3, stride=2)
         x = _inception(b, x, name, widths)
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()
 
 
@@ -73,7 +73,7 @@ def _inception(b: GraphBuilder, x: int, name: str, widths: tuple[int, ...]) -> i
     return x
 
 
-def squeezenet(classes: int = 1000) -> Graph:
+def squeezenet() -> Graph:
     """Version 1.1, 227 pixels."""
     b = GraphBuilder("squeezenet", (3, 227, 227))
     x = b.pool(
@@ -87,5 +87,5 @@ def squeezenet(classes: int = 1000) -> Graph:
         one = b.conv(x, 4 * squeeze, activation="relu", name="1x1")
         x = b.concat((one, b.conv(x, 4 * squeeze, kernel=3, activation="relu", name="3x3")))
         b.prefix = ""
-    b.global_pool(b.conv(x, classes, activation="relu", name="conv10"))
+    b.global_pool(b.conv(x, IMAGENET_CLASSES, activation="relu", name="conv10"))
     return b.graph()

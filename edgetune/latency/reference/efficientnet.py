@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
 from edgetune.latency.graph import Graph
 from edgetune.latency.reference.mobilenet import add_inverted_residuals
 from edgetune.space.architecture import round_width
@@ -23,7 +23,7 @@ STAGES = (
 LITE = ((1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 280), (1.4, 1.8, 300))  # width, depth, resolution
 
 
-def efficientnet_lite(number: int, classes: int = 1000) -> Graph:
+def efficientnet_lite(number: int) -> Graph:
     """Stem, head and the depth of the first and last stage are not scaled; ReLU6, no squeeze-excite."""
     width, depth, resolution = LITE[number]
     builder = GraphBuilder(f"efficientnet-lite{number}", (3, resolution, resolution))
@@ -35,5 +35,5 @@ def efficientnet_lite(number: int, classes: int = 1000) -> Graph:
     ]
     x = add_inverted_residuals(builder, x, stages)
     x = builder.conv(x, 1280, activation="relu6", name="head")
-    builder.linear(builder.global_pool(x), classes, name="classifier")
+    builder.linear(builder.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return builder.graph()

@@ -17,10 +17,10 @@ LAYERS = tuple(
     )
     for i in range(depth)
 )
-STEM, HEAD = 16, 1504
+STEM, HEAD, CLASSES = 16, 1504, 100
 
 
-def fbnet(choices: str, classes: int = 100) -> Graph:
+def fbnet(choices: str) -> Graph:
     """The network of 22 digits, 0 to 8, one for each layer.
 
     Raises
@@ -37,7 +37,7 @@ def fbnet(choices: str, classes: int = 100) -> Graph:
         x = _layer(b, x, width, stride, int(choice))
     b.prefix = ""
     x = b.conv(x, HEAD, activation="relu", name="head")
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), CLASSES, name="classifier")
     return b.graph()
 
 

@@ -40,7 +40,7 @@ V3_SMALL = (
 )  # fmt: skip
 
 
-def mobilenet_v1(width: float, resolution: int, classes: int = CLASSES) -> Graph:
+def mobilenet_v1(width: float, resolution: int) -> Graph:
     builder = GraphBuilder(f"mobilenet-v1-{width}-{resolution}", (3, resolution, resolution))
     x = builder.conv(INPUT, int(32 * width), kernel=3, stride=2, activation="relu6", name="stem")
     for number, (out_width, stride) in enumerate(V1, 1):
@@ -48,16 +48,16 @@ def mobilenet_v1(width: float, resolution: int, classes: int = CLASSES) -> Graph
         x = builder.depthwise(x, 3, stride=stride, activation="relu6")
         x = builder.conv(x, int(out_width * width), activation="relu6", name="pointwise")
     builder.prefix = ""
-    builder.linear(builder.global_pool(x), classes, name="classifier")
+    builder.linear(builder.global_pool(x), CLASSES, name="classifier")
     return builder.graph()
 
 
-def mobilenet_v2(width: float, resolution: int, classes: int = CLASSES) -> Graph:
+def mobilenet_v2(width: float, resolution: int) -> Graph:
     builder = GraphBuilder(f"mobilenet-v2-{width}-{resolution}", (3, resolution, resolution))
     x = builder.conv(INPUT, round_width(32 * width), kernel=3, stride=2, activation="relu6", name="stem")
     x = add_inverted_residuals(builder, x, [(e, round_width(c * width), n, s, 3) for e, c, n, s in V2])
     x = builder.conv(x, round_width(1280 * max(1.0, width)), activation="relu6", name="head")
-    builder.linear(builder.global_pool(x), classes, name="classifier")
+    builder.linear(builder.global_pool(x), CLASSES, name="classifier")
     return builder.graph()
 
 
@@ -80,9 +80,7 @@ def add_inverted_residuals(builder: GraphBuilder, x: int, stages: list[tuple[int
     return x
 
 
-def mobilenet_v3(
-    size: str, width: float, resolution: int, *, minimalistic: bool = False, classes: int = CLASSES
-) -> Graph:
+def mobilenet_v3(size: str, width: float, resolution: int, *, minimalistic: bool = False) -> Graph:
     """`size` is "large" or "small"; minimalistic: 3×3 kernels, ReLU, no squeeze-excite."""
     name = f"mobilenet-v3-{size}{'-minimalistic' if minimalistic else ''}_{resolution}_{width}"
     builder = GraphBuilder(name, (3, resolution, resolution))
@@ -107,5 +105,5 @@ def mobilenet_v3(
     builder.prefix = ""
     x = builder.conv(x, round_width(builder.shape(x)[0] * 6), activation=hswish, name="head")
     x = builder.conv(builder.global_pool(x), 1280 if size == "large" else 1024, activation=hswish, name="features")
-    builder.linear(x, classes, name="classifier")
+    builder.linear(x, CLASSES, name="classifier")
     return builder.graph()

@@ -16,10 +16,10 @@ from edgetune.latency.graph import Graph
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # source and target node, in the order of the string
 CONVS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-WIDTHS, CELLS = (16, 32, 64), 5
+WIDTHS, CELLS, CLASSES = (16, 32, 64), 5, 10
 
 
-def nasbench201(cell: str, classes: int = 10) -> Graph:
+def nasbench201(cell: str) -> Graph:
     """The network of a cell such as `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|`.
 
     Raises
@@ -39,7 +39,7 @@ def nasbench201(cell: str, classes: int = 10) -> Graph:
             b.prefix = f"stage{stage}.cell{number}."
             x = _cell(b, x, operators, executed)
     b.prefix = ""
-    b.linear(b.global_pool(b.rectify(x, name="relu")), classes, name="classifier")
+    b.linear(b.global_pool(b.rectify(x, name="relu")), CLASSES, name="classifier")
     return b.graph()
 
 

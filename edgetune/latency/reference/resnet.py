@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
 from edgetune.latency.graph import Graph
 
 
-def resnet50(classes: int = 1000) -> Graph:
-    return _resnet("resnet50", (3, 4, 6, 3), classes)
+def resnet50() -> Graph:
+    return _resnet("resnet50", (3, 4, 6, 3))
 
 
-def resnet18(classes: int = 1000) -> Graph:
-    return _resnet("resnet18", (2, 2, 2, 2), classes)
+def resnet18() -> Graph:
+    return _resnet("resnet18", (2, 2, 2, 2))
 
 
-def _resnet(name: str, depths: tuple[int, ...], classes: int) -> Graph:
+def _resnet(name: str, depths: tuple[int, ...]) -> Graph:
     block = _bottleneck if name == "resnet50" else _basic
     builder = GraphBuilder(name, (3, 224, 224))
     x = builder.pool(builder.conv(INPUT, 64, kernel=7, stride=2, activation="relu", name="stem"), 3, stride=2)
@@ -23,7 +23,7 @@ def _resnet(name: str, depths: tuple[int, ...], classes: int) -> Graph:
             builder.prefix = f"stage{stage + 1}.block{i + 1}."
             x = block(builder, x, 64 * 2**stage, 2 if stage and i == 0 else 1)
     builder.prefix = ""
-    builder.linear(builder.global_pool(x), classes, name="classifier")
+    builder.linear(builder.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return builder.graph()
 
 

@@ -3,7 +3,7 @@ EfficientNet-B0 (Tan 2019, 1905.11946)."""
 
 from __future__ import annotations
 
-from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
 from edgetune.latency.from_architecture import add_squeeze_excite
 from edgetune.latency.graph import Graph
 from edgetune.latency.reference.efficientnet import STAGES
@@ -19,24 +19,24 @@ PROXYLESS = (
 )  # fmt: skip
 
 
-def mnasnet(classes: int = 1000) -> Graph:
-    return _mobile("mnasnet", ((1, 16, 1, 1, 3), *MNASNET), classes)
+def mnasnet() -> Graph:
+    return _mobile("mnasnet", ((1, 16, 1, 1, 3), *MNASNET))
 
 
-def proxylessnas(classes: int = 1000) -> Graph:
-    return _mobile("proxylessnasnet", ((1, 16, 1, 1, 3), *PROXYLESS), classes)
+def proxylessnas() -> Graph:
+    return _mobile("proxylessnasnet", ((1, 16, 1, 1, 3), *PROXYLESS))
 
 
-def _mobile(name: str, stages: tuple[tuple[int, int, int, int, int], ...], classes: int) -> Graph:
+def _mobile(name: str, stages: tuple[tuple[int, int, int, int, int], ...]) -> Graph:
     b = GraphBuilder(name, (3, 224, 224))
     x = b.conv(INPUT, 32, kernel=3, stride=2, activation="relu", name="stem")
     x = add_inverted_residuals(b, x, list(stages))
     x = b.conv(x, 1280, activation="relu", name="head")
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()
 
 
-def efficientnet_b0(classes: int = 1000) -> Graph:
+def efficientnet_b0() -> Graph:
     """Swish and squeeze-excite, whose bottleneck is a quarter of the block's input."""
     b = GraphBuilder("efficientnet_b0", (3, 224, 224))
     x = b.conv(INPUT, 32, kernel=3, stride=2, activation="swish", name="stem")
@@ -53,5 +53,5 @@ def efficientnet_b0(classes: int = 1000) -> Graph:
                 x = b.add(shortcut, x)
     b.prefix = ""
     x = b.conv(x, 1280, activation="swish", name="head")
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgetune.latency.builder import INPUT, GraphBuilder
+from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
 from edgetune.latency.graph import Graph
 
 GROUPS = 3
@@ -14,14 +14,14 @@ def _stem(name: str) -> tuple[GraphBuilder, int]:
     return b, b.pool(x, 3, stride=2)
 
 
-def shufflenet_v1(classes: int = 1000) -> Graph:
+def shufflenet_v1() -> Graph:
     b, x = _stem("shufflenet")
     for stage, (width, depth) in enumerate(((240, 4), (480, 8), (960, 4)), 2):
         for i in range(depth):
             b.prefix = f"stage{stage}.{i + 1}."
             x = _unit_v1(b, x, width, first=stage == 2 and i == 0, down=i == 0)
     b.prefix = ""
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()
 
 
@@ -35,7 +35,7 @@ def _unit_v1(b: GraphBuilder, x: int, width: int, *, first: bool, down: bool) ->
     return b.concat((b.pool(x, 3, stride=2, name="shortcut"), y)) if down else b.add(x, y, activation="relu")
 
 
-def shufflenet_v2(classes: int = 1000) -> Graph:
+def shufflenet_v2() -> Graph:
     b, x = _stem("shufflenet_v2")
     for stage, (width, depth) in enumerate(((116, 4), (232, 8), (464, 4)), 2):
         for i in range(depth):
@@ -43,7 +43,7 @@ def shufflenet_v2(classes: int = 1000) -> Graph:
             x = _unit_v2(b, x, width // 2, down=i == 0)
     b.prefix = ""
     x = b.conv(x, 1024, activation="relu", name="head")
-    b.linear(b.global_pool(x), classes, name="classifier")
+    b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()
 
 
