@@ -13,10 +13,10 @@ from edgetune.errors import StudyError
 from edgetune.files import atomic_write
 from edgetune.pipeline.meta_features import distance
 from edgetune.pipeline.run_folder import RunFolder
+from edgetune.search.memory import Past, is_related
 from edgetune.search.problem import Problem
 from edgetune.search.problem_note import noted_objectives
 from edgetune.search.study import Study
-from edgetune.search.warm_start import Past, is_related
 
 FOLDER = "EDGETUNE_LIBRARY"
 """The environment variable that moves the library."""

@@ -167,7 +167,7 @@ class AdaptiveSpace(Wrapping):
         floor = np.column_stack([surrogate.warps_[n].forward(p) for n, p in zip(names, points.T, strict=True)])
         for row in model.encoding.rows([trial.sample for trial in members]):
             rows, columns = model.flips(row)
-            expected = surrogate.predict(rows, np.zeros((len(rows), 0)))
+            expected = surrogate.predict(rows)
             lucky = np.column_stack([expected[name][0] - OPTIMISM * expected[name][1] for name in names])
             for i, point in enumerate(lucky):
                 if non_dominated(np.vstack([floor, point]), keep_equal=True)[-1]:

@@ -68,11 +68,11 @@ class Model:
         self.surrogate = Surrogate(self.encoding)
         rows = self.encoding.rows([trial.sample for trial in trials])
         figures = dict(zip([target.name for target in problem.targets], problem.points(trials).T, strict=True))
-        self.surrogate.fit(rows, np.zeros((len(rows), 0)), figures)
+        self.surrogate.fit(rows, figures)
 
     def predict(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The expected figures by objective, float (n,), in their own unit and direction."""
-        expected = self.surrogate.predict(rows, np.zeros((len(rows), 0)))
+        expected = self.surrogate.predict(rows)
         return {
             target.name: target.minimized(1.0) * self.surrogate.warps_[target.name].backward(expected[target.name][0])
             for target in self.problem.targets
@@ -80,7 +80,7 @@ class Model:
 
     def warped(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The expected figures as the surrogate sees them: standardised, hopeless ones cut off."""
-        return {name: mean for name, (mean, _) in self.surrogate.predict(rows, np.zeros((len(rows), 0))).items()}
+        return {name: mean for name, (mean, _) in self.surrogate.predict(rows).items()}
 
     def variance(self, *, seed: int = 0) -> dict[str, dict[str, float]]:
         """Total-effect indices by Jansen's estimator (1999), scaled to a sum of 1."""

@@ -98,7 +98,7 @@ class Screen:
         self.surrogate = surrogate
         self.costly = [objective for objective in problem.objectives if not objective.cheap]
         known = [trial.sample for trial in trials]
-        surrogate.fit(rows, self._free(known), {o.name: _column(o, trials) for o in self.costly})
+        surrogate.fit(rows, {o.name: _column(o, trials) for o in self.costly}, self._free(known))
         self._measure(trials)
         pending_rows = surrogate.encoding.rows(pending)
         self.taken = {row.tobytes() for row in np.vstack([rows, pending_rows])}
@@ -121,16 +121,8 @@ class Screen:
         return self._candidates(rows, samples)
 
     def _candidates(self, rows: np.ndarray, samples: Sequence[Sample]) -> Candidates:
-        free = self._free(samples) if self.problem.cheap is not None else np.zeros((len(rows), 0))
-        forecasts: dict[str, Forecast] = {}
-        for name, (mean, deviation) in self.surrogate.predict(rows, free).items():
-            spread = np.hypot(deviation, self.surrogate.models_[name].noise ** 0.5)  # the front is one of told figures
-            forecasts[name] = Forecast(mean, spread, self.surrogate.warps_[name])
-        figures = self.problem.cheap_figures(samples)
-        for target in self.problem.targets:
-            if target.cheap:
-                exact = np.array([target.minimized(known[target.name]) for known in figures])
-                forecasts[target.name] = Forecast(exact, None, None)
+        free = self._free(samples) if self.problem.cheap is not None else None
+        forecasts = forecast(self.problem, self.surrogate, rows, samples, free)
         targets = tuple(forecasts[target.name] for target in self.problem.targets)
         return Candidates(rows, targets, self._chance(forecasts, len(rows)))
 
@@ -159,6 +151,29 @@ class Screen:
         """What is known of samples without a trial, float (n, figures)."""
         known = self.problem.cheap_figures(samples)
         return np.array([[figures[name] for name in sorted(figures)] for figures in known], dtype=float)
+
+
+def forecast(
+    problem: Problem,
+    surrogate: Surrogate,
+    rows: np.ndarray,
+    samples: Sequence[Sample],
+    free: np.ndarray | None = None,
+) -> dict[str, Forecast]:
+    """Each figure of the candidates `rows`, which are `samples`; what the surrogate takes for noise is part of it.
+
+    For the front is one of figures that were told, and a figure is seen only once.
+    """
+    forecasts: dict[str, Forecast] = {}
+    for name, (mean, deviation) in surrogate.predict(rows, free).items():
+        spread = np.hypot(deviation, surrogate.models_[name].noise ** 0.5)
+        forecasts[name] = Forecast(mean, spread, surrogate.warps_[name])
+    known = problem.cheap_figures(samples)
+    for target in problem.targets:
+        if target.cheap:
+            exact = np.array([target.minimized(figures[target.name]) for figures in known])
+            forecasts[target.name] = Forecast(exact, None, None)
+    return forecasts
 
 
 def _column(objective: Objective, trials: Sequence[Trial]) -> np.ndarray:

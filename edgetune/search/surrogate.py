@@ -28,18 +28,19 @@ class Surrogate:
         self.encoding = encoding
         self._tuned: dict[int, dict[str, np.ndarray]] = {}
 
-    def fit(self, rows: np.ndarray, free: np.ndarray, figures: Mapping[str, np.ndarray]) -> None:
+    def fit(self, rows: np.ndarray, figures: Mapping[str, np.ndarray], free: np.ndarray | None = None) -> None:
         """Learns from trials.
 
         Parameters
         ----------
         rows
             Encoded samples, float (n, parameters).
-        free
-            Figures known without a trial, float (n, any number).
         figures
             Name to figures, float (n), smaller is better; NaN where the trial failed, which counts as hopeless.
+        free
+            Figures known without a trial, float (n, any number), if there are any.
         """
+        free = _none(rows) if free is None else free
         self.rows_, self.free_ = rows, free
         self.thetas_ = self.hyperparameters(figures)
         self.warps_, self._targets = _warped(figures)
@@ -50,15 +51,16 @@ class Surrogate:
         self._scale_ = Scale(*self._raw(rows, free))
         self._condition(rows, free, self._targets)
 
-    def believe(self, rows: np.ndarray, free: np.ndarray) -> None:
+    def believe(self, rows: np.ndarray, free: np.ndarray | None = None) -> None:
         """Takes the expected figures of these samples, still under evaluation, for true."""
+        free = _none(rows) if free is None else free
         expected = self.predict(rows, free)
         targets = {name: np.append(self._targets[name], mean) for name, (mean, _) in expected.items()}
         self._condition(np.vstack([self.rows_, rows]), np.vstack([self.free_, free]), targets)
 
-    def predict(self, rows: np.ndarray, free: np.ndarray) -> Expected:
+    def predict(self, rows: np.ndarray, free: np.ndarray | None = None) -> Expected:
         """Mean and standard deviation of each warped figure, float (n,) each."""
-        columns = self._scale_(*self._raw(rows, free))
+        columns = self._scale_(*self._raw(rows, _none(rows) if free is None else free))
         expected: Expected = {}
         for name, model in self.models_.items():
             expected[name] = model.predict(columns)
@@ -124,6 +126,11 @@ class Scale:
     def _bent(self, columns: np.ndarray) -> np.ndarray:
         """Nearly linear up to the small values, logarithmic beyond: MACs and sizes span decades."""
         return np.arcsinh(columns / self.small)
+
+
+def _none(rows: np.ndarray) -> np.ndarray:
+    """No figures known without a trial, float (n, 0)."""
+    return np.zeros((len(rows), 0))
 
 
 def _small(sizes: np.ndarray) -> float:

@@ -8,93 +8,31 @@ proposal, the one that had no past, so a past about something else costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 
 from edgetune.search.acquisition import SCENARIOS, Volume, standard_normal
 from edgetune.search.encoding import Encoding
+from edgetune.search.memory import Memory, Past, agrees, is_related
 from edgetune.search.nsga2 import best_first
 from edgetune.search.pareto import non_dominated
-from edgetune.search.problem import Problem
-from edgetune.search.screen import Forecast
+from edgetune.search.screen import forecast
 from edgetune.search.strategy import Strategy
-from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
 from edgetune.search.warp import EARLY
 from edgetune.search.wrapping import Wrapping
-from edgetune.space.parameters import Choice, Sample, Space, Value
+from edgetune.space.parameters import Sample
 
-FEWEST = 6  # trials that can prove anything: of 5 the best τ has a chance of 1 in 120
-CHANCE = (
-    0.005  # that a stranger ranks so well; asked after each of 120 trials, it is believed in about one search of 50
-)
-MOST = 0.85  # share of the proposals that earlier studies may make
-FULL_TRUST = 0.5  # lower bound of Kendall's τ from which on they make them
-FEWEST_KNOWN = 12  # trials of an earlier study
-OVERLAP = 0.5  # share of this space's labels that an earlier study must know
-LEARNT_FROM = 256  # trials of an earlier study that its surrogate is fitted to
-REPEATED = 64  # of its best trials are tried here too, while it is trusted
+FEWEST = 6
+"""Trials that can prove anything: of 5 the best τ has a chance of 1 in 120."""
+MOST = 0.85
+"""Share of the proposals that earlier studies may make."""
+FULL_TRUST = 0.5
+"""Lower bound of Kendall's τ from which on they make them."""
+REPEATED = 64
+"""Of an earlier study's best trials are tried here too, while it is trusted."""
 PARENTS, CHILDREN = 48, 256
-
-
-@dataclass(frozen=True)
-class Past:
-    """An earlier study's finished trials: values by label and figures by name, in its own directions."""
-
-    source: str
-    samples: tuple[Mapping[str, Value], ...]
-    figures: tuple[Mapping[str, float], ...]
-    directions: Mapping[str, str] = field(default_factory=dict)
-
-
-class Recalled(Surrogate):
-    """A surrogate that takes its hyper-parameters from another one, fitted to the earlier study alone."""
-
-    def __init__(self, fitted: Surrogate) -> None:
-        super().__init__(fitted.encoding)
-        self._recalled = dict(fitted.thetas_)
-
-    def hyperparameters(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return self._recalled
-
-
-class Memory:
-    """One earlier study, seen from this problem: its trials moved into this space, a surrogate of them.
-
-    `reliability` is the part of each figure's variance that is not noise, and `figures` are shrunk by it towards what
-    the surrogate expects.
-    """
-
-    def __init__(self, past: Past, problem: Problem, encoding: Encoding) -> None:
-        self.past, self.problem, self.encoding = past, problem, encoding
-        self.targets = [target for target in problem.targets if not target.cheap]
-        kept = _best_and_spread(_as_trials(past, problem), problem)
-        self.rows = encoding.rows([trial.sample for trial in kept])
-        self.surrogate = Surrogate(encoding)
-        self.found = {
-            t.name: np.array([t.minimized((trial.values or {})[t.name]) for trial in kept]) for t in self.targets
-        }
-        self.surrogate.fit(self.rows, np.zeros((len(kept), 0)), self.found)
-        noise = np.array([self.surrogate.models_[target.name].noise for target in self.targets])
-        self.reliability = np.clip(1 - noise, 0.0, 1.0)
-        expected = self.expected(self.rows)
-        self.figures = expected + self.reliability * (np.column_stack(list(self.found.values())) - expected)
-        self.recalled = Recalled(self.surrogate)
-
-    def knows_itself(self) -> bool:
-        """Whether every second trial tells of the others, for each target; a smooth guess would rank by luck alone."""
-        half = Surrogate(self.encoding)
-        shown, hidden = self.rows[::2], self.rows[1::2]
-        half.fit(shown, np.zeros((len(shown), 0)), {name: found[::2] for name, found in self.found.items()})
-        expected = half.predict(hidden, np.zeros((len(hidden), 0)))
-        return all(agrees(expected[name][0], found[1::2]) for name, found in self.found.items())
-
-    def expected(self, rows: np.ndarray) -> np.ndarray:
-        """The costly targets as the earlier study would have seen them, float (n, targets), smaller is better."""
-        found = self.surrogate.predict(rows, np.zeros((len(rows), 0)))
-        return np.column_stack([self.surrogate.warps_[t.name].backward(found[t.name][0]) for t in self.targets])
 
 
 class WarmStart(Wrapping):
@@ -184,89 +122,20 @@ class WarmStart(Wrapping):
             slope, shift = _line(self._seen[place][:, j], found)
             figures[target.name] = np.append(slope * memory.figures[:, j] + shift, found)
         rows = np.vstack([memory.rows, rows_told])
-        memory.recalled.fit(rows, np.zeros((len(rows), 0)), figures)
+        memory.recalled.fit(rows, figures)
 
     def _scenarios(self, memory: Memory, rows: np.ndarray) -> np.ndarray:
-        """Possible figures, float (n, scenarios, targets); cheap ones are what they are.
-
-        What the surrogate takes for noise is part of a figure that is only ever seen once, so it counts as a chance.
-        """
-        noise = standard_normal(SCENARIOS, len(self.problem.targets))
-        expected = memory.recalled.predict(rows, np.zeros((len(rows), 0)))
-        known = self.problem.cheap_figures([self.encoding.sample(row) for row in rows])
-        forecasts = []
-        for target in self.problem.targets:
-            if target.cheap:
-                exact = np.array([target.minimized(figures[target.name]) for figures in known])
-                forecasts.append(Forecast(exact, None, None))
-            else:
-                mean, deviation = expected[target.name]
-                spread = np.sqrt(deviation**2 + memory.recalled.models_[target.name].noise)
-                forecasts.append(Forecast(mean, spread, memory.recalled.warps_[target.name]))
-        return np.stack([forecast.scenarios(noise[:, j]) for j, forecast in enumerate(forecasts)], axis=2)
+        """Possible figures, float (n, scenarios, targets); cheap ones are what they are."""
+        targets = self.problem.targets
+        noise = standard_normal(SCENARIOS, len(targets))
+        forecasts = forecast(self.problem, memory.recalled, rows, [self.encoding.sample(row) for row in rows])
+        return np.stack([forecasts[target.name].scenarios(noise[:, j]) for j, target in enumerate(targets)], axis=2)
 
     def _volume(self) -> Volume:
         points = self.problem.points(self.trials)
         done = self.problem.points([trial for trial in self.trials if trial.state == "done"])
         best = done[non_dominated(done)]
         return Volume(best, points.min(axis=0), np.vstack([best, points[:EARLY]]).max(axis=0))
-
-
-def agrees(expected: np.ndarray, found: Sequence[float] | np.ndarray) -> bool:
-    """Whether a permutation test tells Kendall's τ from chance."""
-    from scipy.stats import kendalltau
-
-    return bool(kendalltau(expected, found, alternative="greater").pvalue < CHANCE)  # nan where all are alike
-
-
-def is_related(past: Past, problem: Problem) -> bool:
-    """Whether an earlier study knows enough of this space's labels, and every costly objective, its direction too."""
-    known = {label for sample in past.samples for label in sample}
-    labels = [parameter.label for parameter in problem.space.parameters]
-    costly = [target for target in problem.targets if not target.cheap]
-    return (
-        len(past.samples) >= FEWEST_KNOWN
-        and sum(label in known for label in labels) >= OVERLAP * len(labels)
-        and all(past.directions.get(target.name, target.direction) == target.direction for target in costly)
-        and all(target.name in figures for target in costly for figures in past.figures)
-    )
-
-
-def moved(space: Space, values: Mapping[str, Value]) -> Sample:
-    """An earlier sample in this space; what it lacks takes a middle option, a value out of a range its end."""
-    chosen: dict[str, Value] = {}
-    for parameter in space.parameters:
-        value = values.get(parameter.label)
-        if isinstance(parameter, Choice):
-            middle = parameter.options[len(parameter.options) // 2]
-            chosen[parameter.label] = value if value is not None and parameter.holds(value) else middle
-        elif isinstance(value, int | float):
-            chosen[parameter.label] = min(max(float(value), parameter.low), parameter.high)
-        else:
-            chosen[parameter.label] = (
-                (parameter.low * parameter.high) ** 0.5 if parameter.log else (parameter.low + parameter.high) / 2
-            )
-    return space.sample(chosen)
-
-
-def _as_trials(past: Past, problem: Problem) -> list[Trial]:
-    """Cheap figures are this problem's own; of samples that become alike the first counts."""
-    trials: dict[str, Trial] = {}
-    for values, figures in zip(past.samples, past.figures, strict=True):
-        sample = moved(problem.space, values)
-        told = {**figures, **problem.cheap_values(sample)}
-        trials.setdefault(sample.hash, Trial(len(trials), sample, told, problem.state(told), seed=0))
-    return list(trials.values())
-
-
-def _best_and_spread(trials: Sequence[Trial], problem: Problem) -> list[Trial]:
-    """The best first; of many, the better half of the kept ones and the rest evenly."""
-    ordered = [trials[i] for i in best_first(problem, trials)]
-    if len(ordered) <= LEARNT_FROM:
-        return ordered
-    half = LEARNT_FROM // 2
-    rest = np.linspace(half, len(ordered) - 1, half).astype(int)
-    return ordered[:half] + [ordered[i] for i in rest]
 
 
 def _line(expected: np.ndarray, found: np.ndarray) -> tuple[float, float]:

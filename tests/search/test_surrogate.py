@@ -15,7 +15,7 @@ ENCODING = Encoding(SPACE)
 def learnt(n: int, rng: np.random.Generator) -> tuple[Surrogate, np.ndarray]:
     rows = ENCODING.masked(ENCODING.draw(n, rng))
     surrogate = Surrogate(ENCODING)
-    surrogate.fit(rows, np.zeros((n, 0)), {"latency": COST[rows.astype(int)].sum(axis=1)})
+    surrogate.fit(rows, {"latency": COST[rows.astype(int)].sum(axis=1)})
     return surrogate, rows
 
 
@@ -23,7 +23,7 @@ def test_an_additive_cost_is_learnt_from_few_samples() -> None:
     rng = np.random.default_rng(0)
     surrogate, _ = learnt(30, rng)
     unseen = ENCODING.masked(ENCODING.draw(200, rng))
-    mean, _ = surrogate.predict(unseen, np.zeros((200, 0)))["latency"]
+    mean, _ = surrogate.predict(unseen)["latency"]
     expected = surrogate.warps_["latency"].backward(mean)
     assert np.corrcoef(expected, COST[unseen.astype(int)].sum(axis=1))[0, 1] > 0.97
 
@@ -32,9 +32,9 @@ def test_believing_makes_sure_without_changing_the_mean() -> None:
     rng = np.random.default_rng(0)
     surrogate, _ = learnt(15, rng)
     pending = ENCODING.masked(ENCODING.draw(2, rng))
-    before = surrogate.predict(pending, np.zeros((2, 0)))["latency"]
-    surrogate.believe(pending, np.zeros((2, 0)))
-    after = surrogate.predict(pending, np.zeros((2, 0)))["latency"]
+    before = surrogate.predict(pending)["latency"]
+    surrogate.believe(pending)
+    after = surrogate.predict(pending)["latency"]
     assert after[0] == pytest.approx(before[0], abs=0.05)
     assert (after[1] < before[1]).all()
 
@@ -45,7 +45,7 @@ def test_what_is_known_for_free_helps() -> None:
     macs = 10 ** rng.uniform(3, 8, size=(60, 1))  # unrelated to the parameters, decisive for the figure
     accuracy = {"error": 1 / np.log10(macs[:, 0])}
     surrogate = Surrogate(ENCODING)
-    surrogate.fit(rows[:30], macs[:30], {"error": accuracy["error"][:30]})
+    surrogate.fit(rows[:30], {"error": accuracy["error"][:30]}, macs[:30])
     mean, _ = surrogate.predict(rows[30:], macs[30:])["error"]
     assert np.corrcoef(mean, accuracy["error"][30:])[0, 1] > 0.9
 
@@ -58,8 +58,8 @@ def test_a_figure_that_is_easily_learnt_helps_with_one_that_is_not() -> None:
 
     def unexplained(figures: dict[str, np.ndarray]) -> float:
         surrogate = Surrogate(ENCODING)
-        surrogate.fit(rows[:60], np.zeros((60, 0)), {name: column[:60] for name, column in figures.items()})
-        mean, _ = surrogate.predict(rows[60:], np.zeros((240, 0)))["error"]
+        surrogate.fit(rows[:60], {name: column[:60] for name, column in figures.items()})
+        mean, _ = surrogate.predict(rows[60:])["error"]
         return float(np.mean((surrogate.warps_["error"].backward(mean) - error[60:]) ** 2))
 
     assert unexplained({"error": error, "latency": latency}) < 0.5 * unexplained({"error": error})
@@ -70,8 +70,8 @@ def test_failed_trials_count_as_hopeless() -> None:
     rows = ENCODING.masked(ENCODING.draw(40, rng))
     error = np.where(rows[:, 0] == 0, np.nan, rng.random(40))
     surrogate = Surrogate(ENCODING)
-    surrogate.fit(rows, np.zeros((40, 0)), {"error": error})
-    mean, _ = surrogate.predict(rows, np.zeros((40, 0)))["error"]
+    surrogate.fit(rows, {"error": error})
+    mean, _ = surrogate.predict(rows)["error"]
     assert mean[rows[:, 0] == 0].min() > mean[rows[:, 0] != 0].max()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgetune.search.memory import Past, is_related, moved
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import hypervolume_history
@@ -13,7 +14,7 @@ from edgetune.search.problem import Problem
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
-from edgetune.search.warm_start import FEWEST, Past, WarmStart, is_related, moved
+from edgetune.search.warm_start import FEWEST, WarmStart
 from edgetune.space.parameters import Choice, Range, Sample, Space
 
 SPACE = Space("toy", tuple(Choice(f"x{i}", tuple(range(6))) for i in range(6)))

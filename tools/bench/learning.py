@@ -31,12 +31,13 @@ import numpy as np
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.catalogue import make_strategy
 from edgetune.search.importance import importance
+from edgetune.search.memory import Past
 from edgetune.search.narrowing import narrowed
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
-from edgetune.search.warm_start import Past, WarmStart
+from edgetune.search.warm_start import WarmStart
 from edgetune.space.parameters import Choice, Sample, Space
 from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
 
