@@ -25,7 +25,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         No room, no permission.
     """
     with storage_errors(path):
-        _make_folder(path.parent)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         aside = Path(name)
@@ -43,7 +43,7 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Gives a folder to fill; it becomes `path`, which must not exist, when the block ends without an error."""
     with storage_errors(path):
-        _make_folder(path.parent)
+        make_folder(path.parent)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield aside
@@ -92,12 +92,21 @@ def storage_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError("may not write here", where=path, mend="choose a folder of your own") from error
+        if error.errno in (errno.EISDIR, errno.ENOTDIR):
+            raise StorageError("something else is in the way", where=path, mend="move it, or choose another") from error
         raise
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """A folder that may be there already; `mode` is a new one's.
+
+    Raises
+    ------
+    StorageError
+        A file is in the way.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
     except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         raise StorageError("no folder can be made here", where=folder, mend="choose another") from error
 

@@ -64,9 +64,10 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        work = asyncio.create_task(queue.work())
+        tasks = [asyncio.create_task(queue.work()), asyncio.create_task(queue.sweep())]
         yield
-        work.cancel()
+        for task in tasks:
+            task.cancel()
         audit.close()
 
     app = Starlette(
@@ -136,7 +137,7 @@ class Api:
 
     async def get_model(self, request: Request) -> Response:
         digest = named(request, "digest", 64)
-        return answer(200, ModelStored(sha256=digest, bytes=self.stored(digest).stat().st_size))
+        return answer(200, ModelStored(sha256=digest, bytes=(await self.stored(digest)).stat().st_size))
 
     async def put_model(self, request: Request) -> Response:
         digest = named(request, "digest", 64)
@@ -163,13 +164,13 @@ class Api:
             raise Refusal(403, "native_not_allowed", "this agent runs no machine code of others", mend=mend)
         job = body.request(self.settings.job)
         if body.pictures is not None:
-            job = replace(job, pictures=self.stored(body.pictures))
-        self.queue.put(id, self.stored(body.model), job, client=client(request))
+            job = replace(job, pictures=await self.stored(body.pictures))
+        self.queue.put(id, await self.stored(body.model), job, client=client(request))
         return answer(202, self.queue.status(id))
 
-    def stored(self, digest: str) -> Path:
+    async def stored(self, digest: str) -> Path:
         """What was sent under this name."""
-        path = self.cache.find(digest)
+        path = await asyncio.to_thread(self.cache.find, digest)
         if path is None:
             raise Refusal(404, "no_such_model", "the agent does not have this model", mend="send it")
         return path

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import logging.handlers
+import os
 import sys
 from datetime import UTC, datetime
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
+
+from edgetune.files import storage_errors
 
 LARGEST, KEPT = 2**20, 3
 
@@ -29,5 +34,10 @@ class Audit:
 
 
 class _Lines(logging.handlers.RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        """Readable by its user alone."""
+        with storage_errors(Path(self.baseFilename)):
+            return open(self.baseFilename, "a", encoding="utf-8", opener=partial(os.open, mode=0o600))
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         print(f"audit log: {sys.exc_info()[1]}: {record.getMessage()}", file=sys.stderr)

@@ -12,7 +12,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
+from edgetune.agent.measure import sha256_of
 from edgetune.agent.wire import Refusal
+from edgetune.files import flush, make_folder, storage_errors
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -30,7 +32,8 @@ class ModelCache:
         self, folder: Path, *, largest: int, most_bytes: int, in_use: Callable[[], Iterable[str]] = tuple
     ) -> None:
         self.folder, self.largest, self.most_bytes, self.in_use = folder, largest, most_bytes, in_use
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with storage_errors(folder):
+            make_folder(folder, mode=0o700)
         for half in folder.glob(".upload-*"):  # of an agent that was killed
             half.unlink()
 
@@ -38,9 +41,12 @@ class ModelCache:
         return self.folder / digest
 
     def find(self, digest: str) -> Path | None:
-        """The file of a model, which counts as used now."""
+        """The file of a model, which counts as used now; a damaged one is removed."""
         path = self.path(digest)
         if not path.is_file():
+            return None
+        if sha256_of(path) != digest:
+            path.unlink(missing_ok=True)
             return None
         with contextlib.suppress(OSError):
             os.utime(path, ns=(time.time_ns(), time.time_ns()))
@@ -68,6 +74,7 @@ class ModelCache:
             if hasher.hexdigest() != digest:
                 raise Refusal(422, "wrong_hash", "the content is not what its name says", mend="send it again")
             self.make_room(size)
+            await asyncio.to_thread(flush, Path(name))
             os.replace(name, self.path(digest))
             return size
         except OSError as error:
@@ -87,6 +94,8 @@ class ModelCache:
             if total > self.most_bytes and path.name not in needed:
                 path.unlink()
                 total -= bytes_
+        if size > self.most_bytes:
+            raise Refusal(507, "cache_full", "larger than all that is kept", mend="start the agent with --max-cache")
         if total > self.most_bytes:
             raise Refusal(507, "cache_full", "queued jobs need all models that fit", mend="wait for them")
 

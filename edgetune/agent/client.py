@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Client:
 
     def __init__(self, agent: Agent, *, patience: float = 120.0) -> None:
         self.agent, self.link = agent, Link(agent, patience=patience)
+        self.job: str | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -65,7 +67,22 @@ class Client:
             raise ConfigError(first["msg"], where=".".join(map(str, first["loc"])), mend="stay within it") from error
         sent = [(model, digest), *([(request.pictures, sha256_of(request.pictures))] if request.pictures else [])]
         self.send_all(sent)
-        job = f"/v1/jobs/{secrets.token_hex(16)}"
+        self.job = f"/v1/jobs/{secrets.token_hex(16)}"
+        try:
+            status = self._finished(self.job, body, sent)
+        except BaseException:
+            self.cancel()
+            raise
+        finally:
+            self.job = None
+        if status.error is not None:
+            problem = status.error
+            raise MeasurementError(problem.message, code=problem.code, where=model, mend=problem.mend)
+        if status.measurement is None or status.measurement.model_sha256 != digest:
+            raise AgentError("measured another model", where=self.agent.name, mend="update edgetune on the board")
+        return status.measurement
+
+    def _finished(self, job: str, body: bytes, sent: Sequence[tuple[Path, str]]) -> JobStatus:
         status, starts = self._status(self.link.ask("PUT", job, body)), 1
         while status.state in ("queued", "running"):
             answer = self.link.ask("GET", f"{job}?wait={WAIT}")
@@ -73,17 +90,20 @@ class Client:
                 if starts == STARTS:
                     what = f"the agent was started anew {starts} times before it was measured"
                     mend = "measure a smaller model: this one may take all of the board's memory"
-                    raise MeasurementError(what, code="agent_ended", where=model, mend=mend)
+                    raise MeasurementError(what, code="agent_ended", where=sent[0][0], mend=mend)
                 starts += 1
                 self.send_all(sent)
                 answer = self.link.ask("PUT", job, body)
             status = self._status(answer)
-        if status.error is not None:
-            problem = status.error
-            raise MeasurementError(problem.message, code=problem.code, where=model, mend=problem.mend)
-        if status.measurement is None or status.measurement.model_sha256 != digest:
-            raise AgentError("measured another model", where=self.agent.name, mend="update edgetune on the board")
-        return status.measurement
+        return status
+
+    def cancel(self) -> None:
+        """Ends the measurement that another thread waits for, as far as the agent can be told so at once."""
+        if self.job is not None:
+            link = Link(self.agent, patience=0)
+            with contextlib.suppress(AgentError):
+                link.ask("DELETE", self.job)
+            link.close()
 
     def send_all(self, files: Iterable[tuple[Path, str]]) -> None:
         for file, digest in files:
@@ -105,7 +125,7 @@ class Client:
 
     def _accepted(self, answer: Answer) -> dict[str, Any]:
         if answer.status >= 400:
-            problem = answer.body.get("error", {})
+            problem = answer.problem
             what = problem.get("message", f"answers {answer.status}")
             raise AgentError(what, where=self.agent.name, mend=problem.get("mend"))
         return answer.body

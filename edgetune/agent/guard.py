@@ -18,6 +18,8 @@ from edgetune.agent.wire import Refusal
 FREE_TRIES = 5
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
 MOST_ADDRESSES = 4096
+REQUESTS = 64
+"""At once; those beyond are told to come back later."""
 
 
 class FailedTokens:
@@ -35,11 +37,11 @@ class FailedTokens:
 
     def wait(self, address: str) -> float:
         """Seconds that `address` has to wait before its token is looked at."""
-        _, until = self.failures.get(_network(address), (0, 0.0))
+        _, until = self.failures.get(network_of(address), (0, 0.0))
         return max(0.0, until - self.clock())
 
     def failed(self, address: str) -> None:
-        network = _network(address)
+        network = network_of(address)
         count = self.failures.pop(network, (0, 0.0))[0] + 1
         over = count - FREE_TRIES
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(over, 20)) if over >= 0 else 0.0
@@ -48,10 +50,10 @@ class FailedTokens:
             self.failures.popitem(last=False)
 
     def passed(self, address: str) -> None:
-        self.failures.pop(_network(address), None)
+        self.failures.pop(network_of(address), None)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """One who has an IPv6 address has 2⁶⁴ of them."""
     try:
         ip = ipaddress.ip_address(address)
@@ -61,19 +63,26 @@ def _network(address: str) -> str:
 
 
 class Guard:
-    """ASGI middleware that lets through what carries the token, before anything of a request's body is read."""
+    """ASGI middleware that lets through what carries the token, so many at once, before a request's body is read."""
 
     def __init__(self, app: ASGIApp, *, token: Token, failed: FailedTokens, audit: Audit) -> None:
         self.app, self.token, self.failed, self.audit = app, token, failed, audit
+        self.requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
-                self.check(scope)
-            except Refusal as refusal:
-                await answer_refusal(refusal)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self.check(scope)
+        except Refusal as refusal:
+            await answer_refusal(refusal)(scope, receive, send)
+            return
+        self.requests += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.requests -= 1
 
     def check(self, scope: Scope) -> None:
         address = scope["client"][0] if scope.get("client") else "unknown"
@@ -83,6 +92,8 @@ class Guard:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.token.matches(given.strip()):
             self.failed.passed(address)
+            if self.requests >= REQUESTS:
+                raise Refusal(503, "busy", "too much to do", mend="try again later", headers={"retry-after": "1"})
             return
         self.failed.failed(address)
         self.audit.write("token refused", client=address, path=scope["path"][:200])

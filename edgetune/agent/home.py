@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edgetune.errors import AgentError, MissingDependencyError, last_line
-from edgetune.files import atomic_write, storage_errors
+from edgetune.files import atomic_write, make_folder, storage_errors
 
 BETWEEN = b"-----BEGIN PRIVATE KEY-----"
 TOKEN_BYTES = 32
@@ -26,6 +26,19 @@ def agent_folder() -> Path:
     return Path(os.environ.get("EDGETUNE_AGENT", "~/.local/share/edgetune/agent")).expanduser()
 
 
+def own_folder(folder: Path) -> None:
+    """Makes an agent's folder its user's alone, also one that was there before.
+
+    Raises
+    ------
+    StorageError
+        A file is in the way, or no permission.
+    """
+    with storage_errors(folder):
+        make_folder(folder, mode=0o700)
+        folder.chmod(0o700)
+
+
 def write_secret(path: Path, content: bytes) -> None:
     """Writes a file that its user alone can read, whole or not at all.
 
@@ -35,7 +48,7 @@ def write_secret(path: Path, content: bytes) -> None:
         No room, no permission.
     """
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent, mode=0o700)
     with atomic_write(path, mode=0o600) as aside:
         aside.write_bytes(content)
 
@@ -44,7 +57,7 @@ def write_secret(path: Path, content: bytes) -> None:
 def one_at_a_time(folder: Path) -> Iterator[None]:
     """Others wait: an agent that starts and a command that asks for its fingerprint would each make a certificate."""
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder, mode=0o700)
         lock = (folder / ".lock").open("wb")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file

@@ -114,7 +114,8 @@ def _problem(words: str) -> dict[str, str | None]:
     if not any(word in words for word in OUT_OF_MEMORY):
         return {"code": "model_failed", "message": words, "mend": None}
     message = f"it asked for more memory than it may use: {words}"
-    return {"code": "out_of_memory", "message": message, "mend": "start the agent with a larger --max-memory"}
+    mend = "a smaller model, or an agent that was started with a larger --max-memory"
+    return {"code": "out_of_memory", "message": message, "mend": mend}
 
 
 def _code(error: EdgetuneError) -> str:

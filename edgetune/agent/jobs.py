@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,9 @@ from edgetune.errors import EdgetuneError, MeasurementError
 
 KEPT = 256
 """Finished jobs whose results can still be asked for."""
+
+FORGOTTEN = 300.0
+"""Seconds after which an unfinished job that nobody asks about is ended; hosts bear a cut link for 180."""
 
 Measure = Callable[[Path, Request, threading.Event], Measurement]
 
@@ -35,6 +39,9 @@ class Job:
     problem: Problem | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    listeners: int = 0
+    asked: float = field(default_factory=time.monotonic)
+    """When somebody last did."""
 
 
 class JobQueue:
@@ -78,9 +85,21 @@ class JobQueue:
 
     async def wait(self, id: str, seconds: float) -> JobStatus:
         """The status once the job is finished, or after so many seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.get(id).finished.wait(), seconds)
+        job = self.get(id)
+        job.listeners += 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(job.finished.wait(), seconds)
+        finally:
+            job.listeners -= 1
+            job.asked = time.monotonic()
         return self.status(id)
+
+    def end_forgotten(self) -> None:
+        """Of a host that was stopped, say."""
+        for job in self.unfinished():
+            if not job.listeners and time.monotonic() - job.asked > FORGOTTEN:
+                self.cancel(job.id)
 
     def cancel(self, id: str) -> None:
         job = self.get(id)
@@ -98,6 +117,12 @@ class JobQueue:
         finished = [job for job in self.jobs.values() if job.state in ("done", "failed")]
         for job in finished[: max(0, len(finished) - KEPT)]:
             del self.jobs[job.id]
+
+    async def sweep(self) -> None:
+        """Ends forgotten jobs until it is cancelled."""
+        while True:
+            await asyncio.sleep(FORGOTTEN / 10)
+            self.end_forgotten()
 
     async def work(self) -> None:
         """Runs jobs until it is cancelled; then the running one is ended too."""

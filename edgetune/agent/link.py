@@ -19,7 +19,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 LARGEST_ANSWER = 4 * 2**20
 CUT = (OSError, http.client.HTTPException)
-COME_BACK = 503
+COME_BACK = (429, 503)
 
 
 class LinkLost(AgentError):
@@ -30,6 +30,13 @@ class LinkLost(AgentError):
 class Answer:
     status: int
     body: dict[str, Any]
+    retry_after: float = 0.0
+    """Seconds that a refused one is asked to wait."""
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.body.get("error", {})
+        return found
 
 
 def fetch_fingerprint(host: str, port: int) -> str:
@@ -76,17 +83,19 @@ class Link:
         """
         deadline, pause = time.monotonic() + self.patience, 0.2
         while True:
-            reason = "too busy"
+            wait = pause
             try:
                 answer = self._once(method, path, body, file)
-                if answer.status != COME_BACK:
+                if answer.status not in COME_BACK:
                     return self._accepted(answer)
+                reason = answer.problem.get("message", "too busy")
+                wait = max(pause, answer.retry_after)
             except CUT as error:
                 reason = f"{type(error).__name__}: {error}"
             self.close()
-            if time.monotonic() + pause > deadline:
+            if time.monotonic() + wait > deadline:
                 raise LinkLost(f"cannot be reached: {reason}", where=self.agent.name, mend=f"{self.agent.url}: {WHERE}")
-            self.sleep(pause)
+            self.sleep(wait)
             pause = min(2 * pause, 5.0)
 
     def close(self) -> None:
@@ -104,24 +113,24 @@ class Link:
                 connection.request(method, path, stream, headers | {"content-length": str(_size(stream))})
         response = connection.getresponse()
         text = response.read(LARGEST_ANSWER)
-        if response.status == 503 and not text.startswith(b"{"):
-            return Answer(503, {})
         try:
             answer = json.loads(text)
         except ValueError as error:
             raise http.client.HTTPException("not an agent's answer") from error
         if response.will_close:
             self.close()
-        return Answer(response.status, answer if isinstance(answer, dict) else {})
+        wait = response.headers.get("retry-after", "")
+        told = answer if isinstance(answer, dict) else {}
+        return Answer(response.status, told, float(wait) if wait.isdigit() else 0.0)
 
     def _open(self) -> http.client.HTTPConnection:
         stream = _connect(self.agent.host, self.agent.port)
         if _fingerprint(stream) != self.agent.fingerprint:
             stream.close()
             raise AgentError(
-                "another certificate than when it was added: someone may be in between",
+                "shows another certificate than the one it is known by: someone may be in between",
                 where=self.agent.name,
-                mend="if the board was set up anew: edgetune agents add it again",
+                mend="if `edgetune agent fingerprint` on the board says so too: edgetune agents add it again",
             )
         stream.settimeout(ANSWER_SECONDS)
         self.connection = http.client.HTTPConnection(self.agent.host, self.agent.port)
@@ -130,8 +139,8 @@ class Link:
         return self.connection
 
     def _accepted(self, answer: Answer) -> Answer:
-        if answer.status in (401, 429):
-            problem = answer.body.get("error", {})
+        if answer.status == 401:
+            problem = answer.problem
             raise AgentError(problem.get("message", "refused"), where=self.agent.name, mend=problem.get("mend"))
         return answer
 
@@ -141,7 +150,10 @@ def _connect(host: str, port: int) -> ssl.SSLSocket:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False  # the fingerprint says more than a name
     context.verify_mode = ssl.CERT_NONE
-    plain = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+    try:
+        plain = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+    except UnicodeError as error:  # of a name that cannot be asked for
+        raise OSError(f"{host!r} is no host's name") from error
     try:
         return context.wrap_socket(plain, server_hostname=host)
     except BaseException:

@@ -106,7 +106,10 @@ def measure(
     stop = cancelled or threading.Event()
     best: Measurement | None = None
     for attempt in range(1, request.attempts + 1):
-        found = _try(model, request, python, stop, yardstick)
+        try:
+            found = _try(model, request, python, stop, yardstick)
+        except MeasurementError as error:
+            raise MeasurementError(error.what, code=error.code, where=model, mend=error.mend) from error
         best = min(filter(None, (best, found)), key=lambda m: (len(m.marks), m.latency_ms))  # disturbances only slow
         if found.steady:
             break

@@ -36,6 +36,7 @@ def check_onnx(path: Path) -> str:
 
     model = _parse(path)
     _check_opsets(model)
+    _check_inputs(model)
     if model.training_info:
         raise ModelFileError("it holds a training graph", mend=EXPORT_AGAIN)
     domains = DOMAINS | {function.domain for function in model.functions}
@@ -72,6 +73,12 @@ def _check_opsets(model: ModelProto) -> None:
             raise ModelFileError(f"opset {entry.version}", mend=f"{EXPORT_AGAIN} with one of {known}")
     if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
         raise ModelFileError("it names no opset", mend=EXPORT_AGAIN)
+
+
+def _check_inputs(model: ModelProto) -> None:
+    for value in model.graph.input:
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+            raise ModelFileError(f"input {value.name!r} has no shape", mend=f"{EXPORT_AGAIN} with fixed picture sizes")
 
 
 def _check_node(node: NodeProto, domains: set[str]) -> None:

@@ -101,8 +101,6 @@ def _operation(
     answers = {str(status): {"description": summary, "content": {"application/json": {"schema": schema}}}}
     for code in sorted({401, 429, 503, *errors}):
         content: dict[str, Any] = {"application/json": {"schema": _ref("ErrorBody")}}
-        if code == 503:  # where too many ask at once, uvicorn answers in their place
-            content["text/plain"] = {"schema": {"type": "string"}}
         answers[str(code)] = {"description": WHY[code], "content": content}
     operation: dict[str, Any] = {"summary": summary, "responses": answers}
     if body is not None:

@@ -33,6 +33,8 @@ class Measurer(Protocol):
 
     def measure(self, model: Path, request: Request = ...) -> Measurement: ...
 
+    def cancel(self) -> None: ...
+
 
 @dataclass
 class Results:
@@ -46,6 +48,8 @@ class Results:
         Models that no board could measure, and why.
     gone
         Boards that vanished, and how.
+    bad
+        Boards that disagree with others of their kind, and how; both of two, as nobody knows which is wrong.
     notes
         Sentences for people.
     """
@@ -53,6 +57,7 @@ class Results:
     measurements: dict[Path, dict[str, Measurement]] = field(default_factory=lambda: defaultdict(dict))
     failures: dict[Path, EdgetuneError] = field(default_factory=dict)
     gone: dict[str, AgentError] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -92,8 +97,13 @@ def measure_with(
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:  # Ctrl-C: the boards shall not go on for nobody
+        for measurer in measurers.values():
+            measurer.cancel()
+        raise
     if work.broken is not None:
         raise work.broken
     results = work.results
@@ -103,7 +113,8 @@ def measure_with(
         gone = "; ".join(f"{name}: {why.what}" for name, why in results.gone.items())
         raise AgentError(f"no agent is left for {len(work.open())} models ({gone})", mend="look after the boards")
     results.notes += [f"{name} was left out, the others went on: {why.what}" for name, why in results.gone.items()]
-    results.notes += bad_units(results)
+    results.bad = bad_units(results.measurements)
+    results.notes += dict.fromkeys(results.bad.values())
     return results
 
 
@@ -187,25 +198,36 @@ def board_kind(model: str) -> str:
     return model.partition(" Rev ")[0]
 
 
-def bad_units(results: Results) -> list[str]:
-    """Names boards that disagree with others of their kind on what they measured in common."""
+def bad_units(measurements: Mapping[Path, Mapping[str, Measurement]]) -> dict[str, str]:
+    """Boards that disagree with others of their kind on what they measured undisturbed in common, and how."""
     off: dict[str, list[float]] = defaultdict(list)
-    for by_board in results.measurements.values():
-        kinds: dict[str, dict[str, float]] = defaultdict(dict)
-        for name, measurement in by_board.items():
-            kinds[board_kind(measurement.board.model)][name] = measurement.latency_ms
-        for alike in kinds.values():
-            if len(alike) == 1:
-                continue
-            middle = statistics.median(alike.values())
-            if len(alike) == 2 and max(alike.values()) > (1 + DISAGREES) * min(alike.values()):
-                one, other = sorted(alike)
-                return [f"{one} and {other} disagree by more than {DISAGREES:.0%}: one of them is a bad unit"]
-            for name, latency in alike.items():
-                off[name].append(latency / middle - 1)
-    shares = {name: statistics.median(values) for name, values in off.items()}
-    return [
-        f"{name} is {abs(share):.0%} {'slower' if share > 0 else 'faster'} than boards of its kind: a bad unit"
-        for name, share in shares.items()
-        if abs(share) > DISAGREES
-    ]
+    pairs: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for alike in (one for found in measurements.values() for one in _of_one_kind(found)):
+        latencies = {name: one.latency_ms for name, one in sorted(alike.items())}
+        if len(latencies) == 2:
+            one, other = latencies.values()
+            pairs[tuple(latencies)].append(one / other)
+            continue
+        middle = statistics.median(latencies.values())
+        for name, latency in latencies.items():
+            off[name].append(latency / middle - 1)
+    bad = {
+        name: f"{name} is {abs(share):.0%} {'slower' if share > 0 else 'faster'} than boards of its kind: a bad unit"
+        for name, values in off.items()
+        if abs(share := statistics.median(values)) > DISAGREES
+    }
+    for names, ratios in pairs.items():
+        ratio = statistics.median(ratios)
+        if max(ratio, 1 / ratio) > 1 + DISAGREES and not any(name in off for name in names):
+            sentence = f"{' and '.join(names)} disagree by more than {DISAGREES:.0%}: one of them is a bad unit"
+            bad |= dict.fromkeys(names, sentence)
+    return bad
+
+
+def _of_one_kind(found: Mapping[str, Measurement]) -> list[dict[str, Measurement]]:
+    """Steady measurements of one model, apart for each kind of board, where several boards of it have one."""
+    kinds: dict[str, dict[str, Measurement]] = defaultdict(dict)
+    for name, measurement in found.items():
+        if measurement.steady:
+            kinds[board_kind(measurement.board.model)][name] = measurement
+    return [alike for alike in kinds.values() if len(alike) > 1]

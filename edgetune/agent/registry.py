@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edgetune.agent.home import write_secret
+from edgetune.agent.home import one_at_a_time, write_secret
 from edgetune.errors import AgentError, nearest
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{22,}")  # of 128 bits at least
 DEFAULT_PORT = 8765
 
 
@@ -52,14 +53,15 @@ def parse_url(url: str) -> tuple[str, int]:
     AgentError
         Not an address, or one without TLS.
     """
-    parts = urlsplit(url if "://" in url else f"https://{url}")
     try:
-        host, port = parts.hostname, parts.port or DEFAULT_PORT
-    except ValueError:
-        host = None
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        host, port = parts.hostname or "", DEFAULT_PORT if parts.port is None else parts.port
+        host.encode("idna")
+    except ValueError:  # UnicodeError is one
+        raise AgentError("not an agent's address", where=url, mend="write it like https://pi.local:8765") from None
     if parts.scheme != "https":
         raise AgentError(f"{parts.scheme} is not safe", where=url, mend="agents speak https")
-    if not host or parts.path not in ("", "/") or parts.query or parts.username:
+    if not host or port == 0 or parts.path not in ("", "/") or parts.query or parts.username:
         raise AgentError("not an agent's address", where=url, mend="write it like https://pi.local:8765")
     return host, port
 
@@ -73,6 +75,18 @@ def check_name(name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise AgentError(f"{name!r} is not a name", mend="small letters, digits, dots and dashes, at most 40")
+
+
+def check_token(token: str) -> str:
+    """
+    Raises
+    ------
+    AgentError
+        What no agent ever printed.
+    """
+    if not TOKEN.fullmatch(token.strip()):
+        raise AgentError("not a token", where="--token", mend="`edgetune agent` printed it at its first start")
+    return token.strip()
 
 
 def plain_fingerprint(text: str) -> str:
@@ -131,7 +145,8 @@ def find_agents(names: str) -> list[Agent]:
 def add_agent(agent: Agent) -> None:
     """Keeps an agent, in place of one of the same name."""
     check_name(agent.name)
-    _write([other for other in list_agents() if other.name != agent.name] + [agent])
+    with one_at_a_time(registry_path().parent):
+        _write([other for other in list_agents() if other.name != agent.name] + [agent])
 
 
 def remove_agent(name: str) -> None:
@@ -142,7 +157,8 @@ def remove_agent(name: str) -> None:
         No agent goes by this name.
     """
     find_agent(name)
-    _write([agent for agent in list_agents() if agent.name != name])
+    with one_at_a_time(registry_path().parent):
+        _write([agent for agent in list_agents() if agent.name != name])
 
 
 def _write(agents: list[Agent]) -> None:

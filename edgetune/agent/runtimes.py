@@ -105,8 +105,12 @@ class OnnxRuntime(Runtime):
             session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except (*refusals, UnicodeDecodeError) as error:  # onnxruntime quotes a damaged file's bytes as they are
             raise ModelFileError(f"onnxruntime cannot load it: {error}", mend="export it again") from error
-        pictures = {node.name: made_up(node.shape, _ONNX_TYPES.get(node.type, "")) for node in session.get_inputs()}
-        name = next(iter(pictures), "")
+        shapes = {node.name: node.shape for node in session.get_inputs()}
+        name = next(iter(shapes), "")
+        if input_shape is not None and name:
+            shapes[name] = fitting(input_shape, shapes[name])
+        types = {node.name: _ONNX_TYPES.get(node.type, "") for node in session.get_inputs()}
+        pictures = {node: made_up(shape, types[node]) for node, shape in shapes.items()}
 
         def run(picture: np.ndarray | None = None) -> Any:
             return session.run(None, pictures if picture is None else {name: picture})[0]
@@ -220,13 +224,29 @@ def made_up(shape: Any, kind: Any) -> np.ndarray:
     import numpy as np
 
     sizes = [1 if axis == 0 and not isinstance(size, int | np.integer) else size for axis, size in enumerate(shape)]
-    if not kind or not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
-        raise ModelFileError(
-            f"an input of shape {list(shape)}", mend="export it with fixed picture sizes and plain numbers"
-        )
+    if not kind:
+        raise ModelFileError("an input of another type than plain numbers", mend="export it with float32 pictures")
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        mend = "export it with fixed picture sizes, or give --input-shape"
+        raise ModelFileError(f"an input of shape {list(shape)}", mend=mend)
+    if len(sizes) == 4 and sizes[0] != 1:
+        raise ModelFileError(f"a batch of {sizes[0]}", mend="export it with a batch of 1")
     random = np.random.default_rng(0)
     values = random.integers(0, 256 if np.dtype(kind).kind == "f" else 2, [int(size) for size in sizes])
     return values.astype(kind)
+
+
+def fitting(asked: Sequence[int], told: Sequence[int | str | None]) -> Sequence[int]:
+    """The shape that was asked for, where it is one that the file allows.
+
+    Raises
+    ------
+    ModelFileError
+        The file has another one.
+    """
+    if len(asked) != len(told) or any(isinstance(b, int) and a != b for a, b in zip(asked, told, strict=True)):
+        raise ModelFileError(f"its input is {list(told)}, not {list(asked)}", mend="leave --input-shape out")
+    return asked
 
 
 def aligned(array: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import platform
+import socket
 import ssl
 import sys
 import threading
@@ -20,7 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edgetune.agent.app import DEFAULT, Settings, make_app
 from edgetune.agent.discovery import announced
-from edgetune.agent.home import Certificate, Token
+from edgetune.agent.home import Certificate, Token, own_folder
+from edgetune.agent.listener import listen
 from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import DEFAULT_PORT
@@ -28,10 +29,6 @@ from edgetune.agent.yardstick import Yardstick
 from edgetune.errors import AgentError, EdgetuneError
 
 EVERYWHERE = ("0.0.0.0", "::")
-CLIENTS = 64
-"""Requests beyond are told to come back later."""
-CONNECTIONS = 256
-"""Those beyond are closed at once."""
 HEADER_SECONDS = 10.0
 IDLE_SECONDS = 30
 
@@ -52,10 +49,7 @@ class PromptProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
-        else:
-            self._watch()
+        self._watch()
 
     def handle_events(self) -> None:
         super().handle_events()
@@ -84,31 +78,28 @@ class PromptProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Calls `on_start` with the port once connections are taken; keeps why there are none, which uvicorn only logs."""
+    """Listens at `place`, and calls `on_start` with the port once connections are taken."""
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[int], object]) -> None:
+    def __init__(self, config: uvicorn.Config, place: Place, on_start: Callable[[int], object]) -> None:
         super().__init__(config)
+        self.listeners: list[socket.socket] = [*listen(place.host, place.port)]
         self.on_start = on_start
-        self.problem: OSError | EdgetuneError | None = None
+        self.problem: EdgetuneError | None = None
+
+    def run(self, sockets: Any = None) -> None:
+        super().run(sockets or self.listeners)
 
     async def startup(self, sockets: Any = None) -> None:
-        log = logging.getLogger("uvicorn.error")
-        log.addFilter(self._is_other)
-        try:
-            await super().startup(sockets)
-        finally:
-            log.removeFilter(self._is_other)
+        loop = asyncio.get_running_loop()
+        # uvicorn has no setting for the handshake's time, and asyncio leaves a minute
+        loop.create_server = partial(loop.create_server, ssl_handshake_timeout=HEADER_SECONDS)  # type: ignore[method-assign]
+        await super().startup(sockets)
         if self.started:
-            port = self.servers[0].sockets[0].getsockname()[1]
+            port = self.listeners[0].getsockname()[1]
             try:
                 await asyncio.to_thread(self.on_start, port)  # which may wait for the network
             except EdgetuneError as error:
                 self.problem, self.should_exit = error, True
-
-    def _is_other(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.msg, OSError):
-            self.problem = record.msg
-        return not isinstance(record.msg, OSError)
 
 
 def make_server(
@@ -120,12 +111,9 @@ def make_server(
     certificate.ensure(place.python)
     config = uvicorn.Config(
         make_app(folder, run, settings),
-        host=place.host,
-        port=place.port,
         http=PromptProtocol,
         ws="none",
         loop="asyncio",
-        limit_concurrency=CLIENTS,
         backlog=128,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=2,
@@ -138,10 +126,14 @@ def make_server(
         date_header=False,
         proxy_headers=False,
     )
-    config.load()
+    try:
+        config.load()
+    except ssl.SSLError as error:
+        mend = "remove it and certificate.pem, and start again"
+        raise AgentError("not the certificate's key", where=certificate.key, mend=mend) from error
     assert config.ssl is not None
     config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-    return Server(config, on_start)
+    return Server(config, place, on_start)
 
 
 def serve(folder: Path, place: Place, settings: Settings, *, on_start: Callable[[int], object]) -> None:
@@ -155,15 +147,8 @@ def serve(folder: Path, place: Place, settings: Settings, *, on_start: Callable[
         What `on_start` raised.
     """
     server = make_server(folder, place, settings, on_start=on_start)
-    try:
-        server.run()
-    except SystemExit as error:
-        why = str(getattr(server.problem, "strerror", None)).rpartition(": ")[2]
-        raise AgentError(
-            f"cannot listen at {place.host}:{place.port}: {why}",
-            mend="take another --port or --host; is an agent running?",
-        ) from error
-    if isinstance(server.problem, EdgetuneError):
+    server.run()
+    if server.problem is not None:
         raise server.problem
 
 
@@ -177,6 +162,7 @@ def run_agent(
     AgentError
         See :func:`serve`.
     """
+    own_folder(folder)
     token = Token(folder)
     print_of = Certificate(folder).ensure(place.python)
     threading.Thread(target=yardstick_of(folder).survey, args=(place.python,), daemon=True).start()

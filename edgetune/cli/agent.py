@@ -33,8 +33,10 @@ def agent(
     if context.invoked_subcommand is not None:
         return
     from edgetune.agent.home import agent_folder
-    from edgetune.errors import MissingDependencyError
-    from edgetune.units import seconds, size
+    from edgetune.errors import ConfigError, MissingDependencyError
+
+    if not host.strip():
+        raise ConfigError("no address", where="--host", mend="0.0.0.0 is the whole network, 127.0.0.1 this board alone")
 
     try:
         from edgetune.agent.app import Settings
@@ -45,12 +47,32 @@ def agent(
             f"{error.name} is not installed", mend="run: pip install 'edgetune[agent]'"
         ) from error
     settings = Settings(
-        largest_model=size(max_model, where="--max-model"),
-        cache_bytes=size(max_cache, where="--max-cache"),
-        job=Limits(seconds(max_time, where="--max-time"), size(max_memory, where="--max-memory")),
+        largest_model=_bytes(max_model, "--max-model"),
+        cache_bytes=_bytes(max_cache, "--max-cache"),
+        job=Limits(_time(max_time), _bytes(max_memory, "--max-memory")),
         native=allow_native,
     )
     run_agent(agent_folder(), Place(host, port), settings, announce=announce, say=lambda text: print(text, flush=True))
+
+
+def _bytes(text: str, flag: str) -> int:
+    from edgetune.errors import ConfigError
+    from edgetune.units import size
+
+    found = size(text, where=flag)
+    if found < 2**20:
+        raise ConfigError(f"{text} leaves no room", where=flag, mend="1MiB or more")
+    return found
+
+
+def _time(text: str) -> float:
+    from edgetune.errors import ConfigError
+    from edgetune.units import seconds
+
+    found = seconds(text, where="--max-time")
+    if not 1 <= found <= 86400:
+        raise ConfigError(f"{text} is no time for a measurement", where="--max-time", mend="1s to 24h")
+    return found
 
 
 @app.command()

@@ -71,7 +71,7 @@ def add(
     """
     from edgetune.agent.client import Client
     from edgetune.agent.link import fetch_fingerprint
-    from edgetune.agent.registry import Agent, add_agent, check_name, parse_url, plain_fingerprint
+    from edgetune.agent.registry import Agent, add_agent, check_name, check_token, parse_url, plain_fingerprint
     from edgetune.errors import AgentError
 
     check_name(name)
@@ -87,8 +87,8 @@ def add(
         shown = plain_fingerprint(fingerprint)
     if token is None and not sys.stdin.isatty():
         raise AgentError("needs the token that the agent printed", where=url, mend="--token TOKEN")
-    token = token or typer.prompt("Token", hide_input=True)
-    agent = Agent(name, host, port, token.strip(), shown)
+    known = check_token(typer.prompt("Token", hide_input=True) if token is None else token)
+    agent = Agent(name, host, port, known, shown)
     with Client(agent, patience=5) as client:
         body = client.board()
     add_agent(agent)

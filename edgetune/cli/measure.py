@@ -19,7 +19,7 @@ def measure(
     runtime: Annotated[str | None, typer.Option(help="onnxruntime, tvm or litert. [what the file is for]")] = None,
     threads: Annotated[int, typer.Option(min=1, max=64)] = 1,
     input_shape: Annotated[
-        str | None, typer.Option(help="Such as 1x3x224x224, for TVM libraries, which do not say it.")
+        str | None, typer.Option(help="Such as 1x3x224x224, where the file does not say it, as TVM libraries do not.")
     ] = None,
     attempts: Annotated[int, typer.Option(min=1, max=10, help="Tries where the board is disturbed.")] = 3,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, an object a model and board.")] = False,
@@ -34,13 +34,34 @@ def measure(
     request = Request(
         runtime=_known(runtime, models[0]), threads=threads, attempts=attempts, input_shape=_shape(input_shape)
     )
-    found = _on_host(models, request) if _is_host(agent, device) else _on_agents(models, agent or "", request)
+    on_host = _is_host(agent, device)
+    _check_files(models)
+    found, failures = _on_host(models, request) if on_host else _on_agents(models, agent or "", request)
+    _print(found, json=json)
+    for failure in failures[:-1]:
+        typer.echo(f"error: {failure}", err=True)
+    for failure in failures[-1:]:
+        raise failure
+
+
+def _check_files(models: list[Path]) -> None:
+    """Before minutes of measurements are lost to a typing error."""
+    from edgetune.errors import ModelFileError
+
+    for model in models:
+        if not model.is_file():
+            raise ModelFileError("there is no such file", where=model)
+
+
+def _print(found: list[tuple[Path, str, Any]], *, json: bool) -> None:
     if json:
         from pydantic import TypeAdapter
 
         print_json(
             [{"model": str(m), "on": on, **TypeAdapter(Any).dump_python(one, mode="json")} for m, on, one in found]
         )
+        return
+    if not found:
         return
     columns = ["model", "on", "median", "90 %", "99 %", "first", "loaded in", "memory", "runs", "is"]
     print_table("", columns, [_cells(*row) for row in found])
@@ -75,28 +96,34 @@ def _is_host(agent: str | None, device: str | None) -> bool:
     return device == "host"
 
 
-def _on_host(models: list[Path], request: Any) -> list[tuple[Path, str, Any]]:
+def _on_host(models: list[Path], request: Any) -> tuple[list[tuple[Path, str, Any]], list[Exception]]:
     from edgetune.agent.measure import measure as clock
     from edgetune.agent.yardstick import Yardstick
+    from edgetune.errors import MeasurementError
     from edgetune.files import cache_folder
 
     yardstick = Yardstick(cache_folder() / "yardstick.json")
     if not yardstick.known():
         yardstick.survey()
-    return [(model, "host", clock(model, request, yardstick=yardstick)) for model in models]
+    found: list[tuple[Path, str, Any]] = []
+    failures: list[Exception] = []
+    for model in models:
+        try:
+            found.append((model, "host", clock(model, request, yardstick=yardstick)))
+        except MeasurementError as error:
+            failures.append(error)
+    return found, failures
 
 
-def _on_agents(models: list[Path], names: str, request: Any) -> list[tuple[Path, str, Any]]:
+def _on_agents(models: list[Path], names: str, request: Any) -> tuple[list[tuple[Path, str, Any]], list[Exception]]:
     from edgetune.agent.pool import measure_on
     from edgetune.agent.registry import find_agents
 
     results = measure_on(find_agents(names), models, request)
     for note in results.notes:
         typer.echo(f"note: {note}", err=True)
-    for model in models:
-        if model in results.failures:
-            raise results.failures[model]
-    return [(model, name, one) for model in models for name, one in results.measurements[model].items()]
+    found = [(model, name, one) for model in models for name, one in results.measurements[model].items()]
+    return found, [results.failures[model] for model in models if model in results.failures]
 
 
 def _cells(model: Path, on: str, found: Any) -> list[str]:
@@ -122,7 +149,9 @@ def _print_conditions(found: list[tuple[Path, str, Any]]) -> None:
     for on, one in {on: one for _, on, one in found}.items():
         clock = f", {one.cpu_mhz} MHz" if one.cpu_mhz else ""
         governor = f", governor {one.after.governor}" if one.after.governor else ""
-        threads = f"{one.job.threads} thread{'' if one.job.threads == 1 else 's'}"
+        threads = (
+            f"{one.job.threads} thread{'' if one.job.threads == 1 else 's'}{'' if one.job.cores else ', not pinned'}"
+        )
         print(f"{on}: {one.board.model}{clock}{governor}, {one.job.runtime} {one.job.runtime_version}, {threads}")
     for mark in sorted({mark for _, _, one in found for mark in one.marks}):
         print(f"{mark}: {MARKS[mark]}")

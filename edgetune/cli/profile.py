@@ -62,4 +62,7 @@ def _profile_board(device: str, agents: str, out: Path | None, json: bool) -> No
         for left_out, errors in model.errors.items()
     ]
     print_table(f"{device}: errors of networks held out", columns, rows)
-    print("devices show tells more; predict and search use it from now on")
+    if out is None:
+        print("devices show tells more; predict and search use it from now on")
+    else:
+        print(f"stored in {out / device}; use it as --device {out / device}")

@@ -6,9 +6,10 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from edgetune.agent.timing import Protocol
 from edgetune.agent.wire import BoardBody
 from edgetune.device.profile import Profile, load_profile, shipped_profiles
 from edgetune.errors import AgentError
-from edgetune.files import cache_folder
+from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
 from edgetune.latency import measurements as latencies
 from edgetune.latency.calibrate import FEWEST, calibrate
 from edgetune.latency.design import informative_networks
@@ -41,6 +42,8 @@ REQUEST = Request(
     protocol=Protocol(min_runs=10, min_seconds=0.5, max_seconds=8.0, warmup_seconds=2.0), attempts=2, cooldown_seconds=5
 )
 """Sixty networks in fifteen minutes leave no more time to cool down; what was disturbed is counted at the end."""
+LASTS = 86_400.0
+"""Seconds that what was clocked counts when a profile goes on."""
 MANY = 0.25  # share of the networks from which on a profile should be made again
 EMULATED = "emulated timings say nothing about a board"
 
@@ -77,7 +80,10 @@ def profile_board(
     setting = Setting("onnxruntime", version, "fp32", REQUEST.threads, profile.cpu_mhz)
     chosen = _chosen(profile, setting, networks)
     with tempfile.TemporaryDirectory() as scratch:
-        journal = Journal(cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl")
+        path = cache_folder() / "profiling" / f"{device}-{setting.label.replace(' ', '-')}.jsonl"
+        journal = Journal(path, {agent.name: agent.fingerprint for agent in agents})
+        if journal.found:
+            reporter.say(f"goes on: {len(journal.found)} of {networks} networks were clocked before")
         clocking = Clocking(agents, REQUEST, Path(scratch), journal, networks, reporter)
         began = time.monotonic()
         clocking.tell()
@@ -100,20 +106,37 @@ def _disturbed(journal: Journal) -> str | None:
     words = f"{len(marks)} of {len(journal.found)} networks were clocked while disturbed"
     if len(marks) < MANY * len(journal.found):
         return f"note: {words}"
-    seen = sorted({mark for some in marks for mark in some})  # type: ignore[attr-defined]
+    seen = sorted({mark for some in marks for mark in some})
     return f"warning: {words} ({', '.join(seen)}): give the board nothing else to do, and profile it again"
 
 
 class Journal:
-    """What was clocked so far, by network: median in ms, clock in MHz, marks."""
+    """What was clocked so far, by network: median in ms, clock in MHz, marks, on which board and when.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+    Parameters
+    ----------
+    boards
+        Fingerprints by name: what others clocked, or these more than a day ago, does not count.
+    """
+
+    def __init__(self, path: Path, boards: Mapping[str, str]) -> None:
+        self.path, self.boards = path, boards
+        with storage_errors(path):
+            make_folder(path.parent)
         lines = path.read_text().splitlines() if path.exists() else []
-        self.found = {str(entry["network"]): entry for entry in map(_entry, lines) if entry}
+        known = [entry for entry in map(_entry, lines) if entry and self._counts(entry)]
+        self.found = {str(entry["network"]): entry for entry in known}
 
-    def add(self, network: str, measurement: Measurement) -> None:
+    def _counts(self, entry: Mapping[str, Any]) -> bool:
+        return entry.get("board") in self.boards.values() and time.time() - entry["time"] < LASTS
+
+    def drop(self, board: str) -> None:
+        """Forgets what a board clocked."""
+        self.found = {name: entry for name, entry in self.found.items() if entry["board"] != self.boards[board]}
+        with atomic_write(self.path) as aside:
+            aside.write_text("".join(json.dumps(entry) + "\n" for entry in self.found.values()))
+
+    def add(self, network: str, board: str, measurement: Measurement) -> None:
         """
         Raises
         ------
@@ -127,6 +150,8 @@ class Journal:
             "latency_ms": measurement.latency_ms,
             "cpu_mhz": measurement.cpu_mhz,
             "marks": measurement.marks,
+            "board": self.boards[board],
+            "time": time.time(),
         }
         if network not in self.found:
             self.found[network] = entry
@@ -140,10 +165,10 @@ class Journal:
         return [latencies.Measurement(name, at, float(str(entry["latency_ms"]))) for name, entry in self.found.items()]
 
 
-def _entry(line: str) -> dict[str, object] | None:
+def _entry(line: str) -> dict[str, Any] | None:
     """A line of a journal; the last one may have been cut off."""
     try:
-        entry: dict[str, object] = json.loads(line)
+        entry: dict[str, Any] = json.loads(line)
     except ValueError:
         return None
     return entry
@@ -172,8 +197,8 @@ class Clocking:
         for path, name in paths.items():
             path.write_bytes(to_onnx(reference_graph(name)).SerializeToString())
 
-        def keep(path: Path, _: str, measurement: Measurement) -> None:
-            self.journal.add(paths[path], measurement)
+        def keep(path: Path, board: str, measurement: Measurement) -> None:
+            self.journal.add(paths[path], board, measurement)
             self.tell()
 
         results = measure_on(self.agents, list(paths), self.request, common=self.common, on_result=keep)
@@ -181,7 +206,16 @@ class Clocking:
             self.reporter.say(f"warning: {note}")
         for failure in results.failures.values():
             raise failure
-        self.agents, self.common = [agent for agent in self.agents if agent.name not in results.gone], 0
+        for name in results.bad:
+            self.journal.drop(name)
+        left_out = results.gone.keys() | results.bad.keys()
+        self.agents, self.common = [agent for agent in self.agents if agent.name not in left_out], 0
+        if not self.agents:
+            raise AgentError(
+                "no board is left whose figures can be trusted",
+                where=", ".join(results.bad),
+                mend="find out which is wrong, and profile with the other alone",
+            )
 
 
 def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:

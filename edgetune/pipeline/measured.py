@@ -10,7 +10,7 @@ from typing import cast
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
-from edgetune.agent.pool import measure_on
+from edgetune.agent.pool import Results, measure_on
 from edgetune.agent.registry import find_agents
 from edgetune.device.profile import Profile
 from edgetune.errors import AgentError, DataError
@@ -63,7 +63,7 @@ def measure_finalists(
         return list(finalists)
     for note in results.notes:
         say(f"warning: {note}")
-    found = {name: next(iter(results.measurements[p].values())) for name, p in paths.items() if results.measurements[p]}
+    found = {name: _trusted(results, path) for name, path in paths.items() if results.measurements[path]}
     for finalist in finalists:
         if finalist.name in found:
             for line in compare(finalist.latency, found[finalist.name], profile):
@@ -72,6 +72,12 @@ def measure_finalists(
             say(f"warning: {finalist.name} was not measured: {results.failures[paths[finalist.name]]}")
     _recalibrate(predicted, {paths[name]: one for name, one in found.items()}, profile, folder, say)
     return [_with(finalist, found.get(finalist.name), profile) for finalist in finalists]
+
+
+def _trusted(results: Results, path: Path) -> Measurement:
+    """Of a board that agrees with the others, if one measured it."""
+    by_board = results.measurements[path]
+    return next((one for name, one in by_board.items() if name not in results.bad), next(iter(by_board.values())))
 
 
 def is_of_board(found: Measurement, profile: Profile) -> bool:

@@ -28,7 +28,7 @@ class Board:
     """Takes `seconds` a model; vanishes at its model number `vanishes`; `factor` times as slow as it should be."""
 
     def __init__(self, real: Measurement, seconds: float, *, vanishes: int = 10**9, factor: float = 1.0) -> None:
-        self.real, self.seconds, self.vanishes, self.factor = real, seconds, vanishes, factor
+        self.real, self.seconds, self.vanishes, self.factor = replace(real, marks=()), seconds, vanishes, factor
         self.done: list[Path] = []
 
     def measure(self, model: Path, request: Request = QUICK_REQUEST) -> Measurement:
@@ -40,6 +40,9 @@ class Board:
         self.done.append(model)
         timing = replace(self.real.job.timing, p50_ms=10.0 * self.factor)
         return replace(self.real, job=replace(self.real.job, timing=timing))
+
+    def cancel(self) -> None:
+        pass
 
 
 MODELS = [Path(f"model-{i}") for i in range(23)]
@@ -105,6 +108,34 @@ def test_a_bad_unit_is_named(real: Measurement) -> None:
     assert "slower" in note
     (note,) = measure_with({"a": Board(real, 0), "b": Board(real, 0, factor=0.8)}, MODELS).notes
     assert note.startswith("a and b disagree")
+
+
+def test_one_disturbed_measurement_makes_no_bad_unit(real: Measurement) -> None:
+    class OnceLoaded(Board):
+        def measure(self, model: Path, request: Request = QUICK_REQUEST) -> Measurement:
+            found = super().measure(model, request)
+            if model != MODELS[0]:
+                return found
+            slower = replace(found.job.timing, p50_ms=1.5 * found.latency_ms)
+            return replace(found, job=replace(found.job, timing=slower), marks=("loaded",))
+
+    assert not measure_with({"a": Board(real, 0), "b": OnceLoaded(real, 0)}, MODELS).notes
+
+
+def test_ctrl_c_ends_what_the_boards_are_at(real: Measurement, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    class Told(Board):
+        def cancel(self) -> None:
+            ended.append("told")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        measure_with({"a": Told(real, 0.01), "b": Told(real, 0.01)}, MODELS)
+    assert ended == ["told", "told"]
 
 
 def test_a_bug_is_not_hidden(real: Measurement) -> None:

@@ -12,14 +12,14 @@ import pytest
 
 from edgetune.agent import pool
 from edgetune.agent.client import Client
-from edgetune.agent.measure import measure
+from edgetune.agent.measure import Request, measure
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import Agent
 from edgetune.agent.wire import BoardBody
 from edgetune.device.host import host_sheet, read_host
 from edgetune.errors import AgentError
 from edgetune.pipeline import board_profiling
-from edgetune.pipeline.board_profiling import Journal, profile_board
+from edgetune.pipeline.board_profiling import Clocking, Journal, profile_board
 from edgetune.reporter import Reporter
 from tests.agent.conftest import running
 from tests.agent.models import QUICK_REQUEST, convolution
@@ -49,7 +49,12 @@ def test_a_board_is_clocked_and_calibrated_and_a_stopped_run_goes_on(
         with pytest.raises(ZeroDivisionError):
             profile_board("desk", [here.agent], networks=4, reporter=StopsAt(2))
         (journal,) = (tmp_path / "cache" / "profiling").iterdir()
-        assert len(Journal(journal).found) == 2
+        boards = {here.agent.name: here.agent.fingerprint}
+        assert len(Journal(journal, boards).found) == 2
+        assert not Journal(journal, {"another": 64 * "0"}).found
+        with monkeypatch.context() as tomorrow:
+            tomorrow.setattr(board_profiling, "LASTS", -1.0)
+            assert not Journal(journal, boards).found
         with journal.open("a") as file:
             file.write('{"network": "cut of')
         (model,) = profile_board("desk", [here.agent], networks=4)
@@ -82,14 +87,14 @@ def test_a_board_of_another_architecture_is_refused(board: Path, tmp_path: Path)
 
 
 def test_a_board_that_was_busy_should_be_profiled_again(tmp_path: Path, model_measured: Measurement) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = Journal(tmp_path / "journal.jsonl", {"desk": 64 * "a"})
     for i in range(8):
-        journal.add(f"quiet-{i}", replace(model_measured, marks=()))
+        journal.add(f"quiet-{i}", "desk", replace(model_measured, marks=()))
     assert board_profiling._disturbed(journal) is None
-    journal.add("loud", replace(model_measured, marks=("loaded",)))
+    journal.add("loud", "desk", replace(model_measured, marks=("loaded",)))
     assert board_profiling._disturbed(journal) == "note: 1 of 9 networks were clocked while disturbed"
     for i in range(2):
-        journal.add(f"hot-{i}", replace(model_measured, marks=("loaded", "throttled")))
+        journal.add(f"hot-{i}", "desk", replace(model_measured, marks=("loaded", "throttled")))
     words = board_profiling._disturbed(journal)
     assert words and words.startswith("warning: 3 of 11 networks")
     assert "(loaded, throttled)" in words and "again" in words
@@ -136,6 +141,7 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
     """It is killed when two networks are clocked, and not asked again in the next batches."""
     monkeypatch.setattr(board_profiling, "BATCH", 2)
     monkeypatch.setattr(pool, "PATIENCE_OF_MANY", 1.0)
+    monkeypatch.setattr(pool, "DISAGREES", 100.0)  # both are this machine, which is busy
     said: list[str] = []
     with running(tmp_path / "stays", name="stays") as stays, contextlib.ExitStack() as until_killed:
         dies = until_killed.enter_context(running(tmp_path / "dies", name="dies"))
@@ -155,10 +161,49 @@ def test_what_an_agent_that_dies_had_to_do_the_other_does(
     assert jobs["stays"] == 6 and jobs["dies"] <= 3, "only the first batch is measured on both, to compare them"
 
 
+def test_what_a_bad_unit_clocked_calibrates_nothing(
+    tmp_path: Path, model_measured: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third board is 40 % slower; of two that disagree neither is believed."""
+
+    class Made(Client):
+        def measure(self, model: Path, request: Request = QUICK_REQUEST) -> Measurement:
+            p50_ms = len(model.stem) * (1.4 if self.agent.name == "slow" else 1.0)
+            timing = replace(model_measured.job.timing, p50_ms=p50_ms)
+            return replace(model_measured, job=replace(model_measured.job, timing=timing), marks=())
+
+    monkeypatch.setattr(pool, "Client", Made)
+    said: list[str] = []
+    one, two, slow = (
+        Agent(name, "pi", 1, "t", 64 * letter) for name, letter in (("one", "a"), ("two", "b"), ("slow", "c"))
+    )
+    clocking = Clocking([one, two, slow], QUICK_REQUEST, tmp_path, journal_of(tmp_path, one, two, slow), 12, Says(said))
+    clocking.clock(POOL)
+    assert [agent.name for agent in clocking.agents] == ["one", "two"]
+    assert {entry["board"][0] for entry in clocking.journal.found.values()} <= {"a", "b"}
+    assert any("slow is 40% slower" in text for text in said)
+    pair = Clocking([one, slow], QUICK_REQUEST, tmp_path, journal_of(tmp_path / "pair", one, slow), 12, Says(said))
+    with pytest.raises(AgentError, match="no board is left whose figures can be trusted"):
+        pair.clock(POOL)
+    assert not pair.journal.found
+
+
+class Says(Reporter):
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def journal_of(folder: Path, *agents: Agent) -> Journal:
+    return Journal(folder / "journal.jsonl", {agent.name: agent.fingerprint for agent in agents})
+
+
 def test_emulated_timings_calibrate_nothing(board: Path, tmp_path: Path, model_measured: Measurement) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = Journal(tmp_path / "journal.jsonl", {"desk": 64 * "a"})
     with pytest.raises(AgentError, match="emulated"):
-        journal.add("x", replace(model_measured, kind="emulated"))
+        journal.add("x", "desk", replace(model_measured, kind="emulated"))
     assert not journal.found
     assert not journal.path.exists()
 
