@@ -77,7 +77,6 @@ def test_failed_and_infeasible_trials_stay_out_of_the_front() -> None:
 
 
 def test_nni_mutables_are_a_space() -> None:
-    pytest.importorskip("nni")
     import nni
     from nni.nas.nn.pytorch import ModelSpace, MutableLinear
 

@@ -1,9 +1,6 @@
+import nni
 import numpy as np
 import pytest
-
-pytest.importorskip("nni")
-
-import nni
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st

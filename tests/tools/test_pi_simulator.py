@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,6 @@ def test_a_vector_load_takes_one_to_four_floats(sum_of_floats: counts.Counts) ->
     assert sum_of_floats.instructions > sum_of_floats.loads
 
 
-@pytest.mark.skipif(shutil.which("llvm-mca") is None, reason="needs llvm-mca")
 def test_multiply_accumulates_cost_what_the_optimisation_guide_says() -> None:
     # fmla v0.4s, v1.4s, v2.4s on itself: 3 cycles when only the accumulator is awaited (Cortex-A72 Software
     # Optimization Guide, 3.15, late forwarding); on twelve registers in turn the guide's two pipelines take half each.

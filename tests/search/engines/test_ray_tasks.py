@@ -82,7 +82,6 @@ def test_a_trial_that_misbehaves_fails_and_is_not_begun_again(cluster: Any) -> N
 
 
 def test_a_cluster_that_is_not_there() -> None:
-    pytest.importorskip("ray")
     with pytest.raises(EngineError, match=r"no Ray cluster answers: .*refused"):
         RayTasks(EvaluatorSource(f"{toys.HERE}:noisy"), address="127.0.0.1:1")
 
