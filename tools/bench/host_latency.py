@@ -1,6 +1,6 @@
 """This machine, live: how well the profile that `edgetune profile` made predicts networks it never saw.
 
-    edgetune profile --device host && python tools/bench/latency.py host
+    edgetune profile --device host && python -m tools.bench.latency host
 
 A hundred samples of the mobile spaces and twenty published networks are clocked in six passes, each in another order,
 in processor time of the one thread (the wall's on an idle machine). As in the profile, the lowest of a network's

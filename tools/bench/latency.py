@@ -1,7 +1,7 @@
 """How good the latency predictions are, beside simpler predictors on the same splits.
 
-    python tools/bench/latency.py [networks] [floor] [joint] [settings] [boards] [cells] [speed] [--draws 5]
-    python tools/bench/latency.py host
+    python -m tools.bench.latency [networks] [floor] [joint] [settings] [boards] [cells] [speed] [--draws 5]
+    python -m tools.bench.latency host
 
 `host` clocks this machine, which `edgetune profile` has to have seen. Everything else is computed from the profiles'
 measurements. What is held out is never seen by the model that predicts it, and the distribution over boards is learned
