@@ -23,6 +23,11 @@ class Wrapping(Strategy):
     def __init__(self, inner: Strategy) -> None:
         super().__init__(inner.problem, seed=inner.seed)
         self.inner = inner
+        self._depth: int = 1 + (inner._depth if isinstance(inner, Wrapping) else 0)
+
+    def _stream(self) -> np.random.Generator:
+        """Of its own: with the inner one's numbers, whether it steps in would decide what the inner one proposes."""
+        return np.random.default_rng([self.seed, len(self.known), self._depth])
 
     def _propose(self, rng: np.random.Generator) -> Sample | None:
         return self.problem.space.draw(rng)
