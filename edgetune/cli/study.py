@@ -53,6 +53,8 @@ def ls(
 def show(study: Where, json: Json = False) -> None:
     """Show a study's front, what it was searched for, and why trials failed; samples are in the JSON."""
     from edgetune.latency.quality import device_rows
+    from edgetune.search.narrowing import narrowings
+    from edgetune.search.narrowing_note import noted_changes
     from edgetune.search.pareto import front
     from edgetune.search.problem_note import noted_problem
     from edgetune.search.study import Study
@@ -61,6 +63,7 @@ def show(study: Where, json: Json = False) -> None:
     path = find_study(study)
     with Study.open(path, read_only=True) as opened:
         problem, trials = noted_problem(opened), opened.trials()
+        left = narrowings(problem.space, noted_changes(opened))
         device = opened.settings.get("config", {}).get("device")
         if json:
             print_json({**overview(path), **study_json(opened)})
@@ -71,6 +74,8 @@ def show(study: Where, json: Json = False) -> None:
     for objective in problem.objectives:
         held = f", {objective.format_limit()}" if objective.limit is not None else ""
         print(f"  {objective.name}: {objective.direction if objective.optimize else 'only limited'}{held}")
+    for label, options in left.items():
+        print(f"  the space is narrowed: {label} to {', '.join(map(str, options))}")
     best = front(problem, trials)
     if device:
         kind = next((row["kind"] for row in device_rows() if row["device"] == device), "of an unknown kind")

@@ -155,7 +155,7 @@ class SearchRun:
             return TrainingJudge(self.task, plan.trial, outputs, self.folder.trials)
         supernet = self.task.new_supernet().to(self.device)
         earlier = learning.noted_earlier(self.study)
-        begin_supernet(supernet, earlier, self.study, self.task, plan, self.folder, self.reporter.say)
+        begin_supernet(supernet, earlier, self.study, self.task, plan, outputs, self.folder, self.reporter.say)
         self.task.train_supernet(
             supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edgetune.errors import StudyError
+from edgetune.search.narrowing import narrowings
+from edgetune.search.narrowing_note import noted_changes
 from edgetune.search.pareto import front
 from edgetune.search.problem_note import noted_problem
 from edgetune.search.study import STUDY_FILE, Study
@@ -45,7 +48,7 @@ def overview(path: Path) -> dict[str, Any]:
 
 def study_json(study: Study) -> dict[str, Any]:
     """Everything a study knows, for programs."""
-    problem, trials = noted_problem(study), study.trials()
+    problem, trials, changes = noted_problem(study), study.trials(), noted_changes(study)
     best = {trial.number for trial in front(problem, trials)}
     return {
         "created_at": study.created_at,
@@ -55,6 +58,8 @@ def study_json(study: Study) -> dict[str, Any]:
             for o in problem.objectives
         ],
         "space": TypeAdapter(Space).dump_python(problem.space, mode="json"),
+        "changes": [asdict(change) for change in changes],
+        "narrowed": {label: list(options) for label, options in narrowings(problem.space, changes).items()},
         "trials": [_trial(trial, on_front=trial.number in best) for trial in trials],
     }
 

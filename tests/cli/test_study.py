@@ -12,6 +12,13 @@ from pathlib import Path
 import pytest
 
 from edgetune.cli import main
+from edgetune.search.narrowing import Change
+from edgetune.search.narrowing_note import note_change
+from edgetune.search.objective import Objective
+from edgetune.search.problem import Problem
+from edgetune.search.problem_note import note_problem
+from edgetune.search.study import Study
+from edgetune.space.parameters import Choice, Space
 
 from .conftest import Refuses
 
@@ -91,3 +98,14 @@ def test_bad_input(refuses: Refuses, tmp_path: Path) -> None:
     assert "no study" in refuses("study", "ls", tmp_path)
     assert "no study" in refuses("study", "show", tmp_path)
     assert "no study" in refuses("study", "export", tmp_path / "none.db", "--format", "csv")
+
+
+def test_what_is_left_of_a_space_that_adapted_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    problem = Problem(Space("toy", (Choice("act", ("relu", "hswish")), Choice("width", (8, 16)))), (Objective("x"),))
+    with Study.create(tmp_path / "study.db", {}) as study:
+        note_problem(study, problem)
+        note_change(study, Change(40, "freeze", "act", ("hswish",), "relu: not on the front"))
+    shown = edgetune(monkeypatch, capsys, "study", "show", tmp_path)
+    assert "the space is narrowed: act to hswish" in shown and "width to" not in shown
