@@ -156,7 +156,7 @@ def search(
     from edgetune.cli.output import print_json, progress_reporter
     from edgetune.config import read_config
     from edgetune.errors import ConfigError, WebhookError
-    from edgetune.report.webhook import check_webhook, post
+    from edgetune.report.webhook import check_webhook, post, without_address
 
     if resume:
         given = [
@@ -173,7 +173,7 @@ def search(
                 mend="leave the other flags out",
             )
     settings = read_config(config, {} if resume else overrides)
-    if webhook:
+    if webhook is not None:
         check_webhook(webhook)
 
     from edgetune.agent.registry import find_agents
@@ -185,7 +185,7 @@ def search(
     if metrics_port is not None:
         check_port(metrics_port)
     with progress_reporter() as bars, ExitStack() as while_running:
-        command = shlex.join(["edgetune", *sys.argv[1:]])
+        command = shlex.join(["edgetune", *without_address(sys.argv[1:])])
         run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)
         bars.say(f"run folder: {run.folder.path}")
         if metrics_port is not None:
@@ -197,7 +197,7 @@ def search(
         except KeyboardInterrupt:
             bars.say(f"stopped; go on with: edgetune search --resume {run.folder.path}")
             raise typer.Exit(130) from None
-        if webhook:
+        if webhook is not None:
             try:
                 post(webhook, summary.to_json().encode())
             except WebhookError as error:  # the run itself went well

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgetune.distill.teacher_checkpoint import Header, build, save_checkpoint
+from edgetune.search.study import Study
 
 from .conftest import Refuses
 
@@ -155,6 +156,23 @@ def test_study_of_a_newer_version(refuses: Refuses, tmp_path: Path) -> None:
 
 def test_resume_takes_no_other_flags(refuses: Refuses, tmp_path: Path) -> None:
     assert "--resume" in refuses("search", "--resume", tmp_path, "--trials", "10")
+
+
+def test_a_webhook_without_an_address(refuses: Refuses, tmp_path: Path) -> None:
+    """As of a variable that is not set."""
+    assert "https://HOST/PATH" in refuses("search", "--data", "digits", "--webhook", "")
+    assert "https://HOST/PATH" in refuses("report", tmp_path, "--webhook", "")
+
+
+def test_a_study_that_no_search_made(refuses: Refuses, tmp_path: Path) -> None:
+    Study.create(tmp_path / "study.db", {}).close()
+    assert "not a study of `edgetune search`" in refuses("search", "--resume", tmp_path)
+    assert "not a study of `edgetune search`" in refuses("search", "--data", "digits", "--warm-start", tmp_path)
+
+
+@pytest.mark.parametrize("named", ["Auto", "library", "backup.db"])
+def test_a_warm_start_from_no_run(refuses: Refuses, named: str) -> None:
+    assert "auto, off, or a run's folder" in refuses("search", "--data", "digits", "--warm-start", named)
 
 
 def test_report_of_an_unfinished_run(refuses: Refuses, tmp_path: Path) -> None:
