@@ -164,6 +164,15 @@ def test_a_webhook_without_an_address(refuses: Refuses, tmp_path: Path) -> None:
     assert "https://HOST/PATH" in refuses("report", tmp_path, "--webhook", "")
 
 
+def test_the_command_is_kept_without_the_webhooks_secret(refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: object, command: str) -> None:
+        raise StudyError(f"kept: {command}")
+
+    monkeypatch.setattr("edgetune.pipeline.search.start", start)
+    kept = refuses("search", "--data", "digits", "--webhook", "https://example.org/services/T0?token=x")
+    assert "--webhook https://example.org/" in kept.replace("'", "") and "T0" not in kept and "token" not in kept
+
+
 def test_a_study_that_no_search_made(refuses: Refuses, tmp_path: Path) -> None:
     Study.create(tmp_path / "study.db", {}).close()
     assert "not a study of `edgetune search`" in refuses("search", "--resume", tmp_path)

@@ -15,7 +15,7 @@ from edgetune.config import Learning, SearchConfig
 from edgetune.data.pictures import Pictures
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
-from edgetune.pipeline.learning import PAST, begin, know_teacher, named_study, strategy_of
+from edgetune.pipeline.learning import PAST, begin, finish, know_teacher, named_study, strategy_of
 from edgetune.pipeline.library import DATA, FOLDER, Entry, entry_of
 from edgetune.pipeline.meta_features import TEACHER, meta_features
 from edgetune.pipeline.task import Task, load_data
@@ -173,6 +173,16 @@ def judged(task: Task, number: int, sample: Sample) -> Trial:
 def warm(task: Task, named: Path) -> Task:
     learning = task.config.learning.model_copy(update={"warm_start": str(named)})
     return replace(task, config=task.config.model_copy(update={"learning": learning}))
+
+
+def test_a_library_that_cannot_be_written_is_a_warning(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    run = run_of(task, tmp_path / "run", 3)
+    monkeypatch.setattr("edgetune.pipeline.library.LONGEST_NAME", 300)
+    finish(run.rename(tmp_path / ("r" * 245)), task, said.append)
+    assert len(said) == 1 and "was not kept" in said[0]
 
 
 def test_a_run_may_be_named_by_its_study(task: Task, tmp_path: Path) -> None:
