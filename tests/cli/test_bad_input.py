@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edgetune.distill.teacher_checkpoint import Header, build, save_checkpoint
+from edgetune.errors import StudyError
 from edgetune.search.study import Study
 
 from .conftest import Refuses
@@ -145,7 +146,6 @@ def test_resume_on_something_else(refuses: Refuses, tmp_path: Path) -> None:
 
 
 def test_study_of_a_newer_version(refuses: Refuses, tmp_path: Path) -> None:
-    from edgetune.search.study import Study
 
     Study.create(tmp_path / "study.db", {}).close()
     connection = sqlite3.connect(tmp_path / "study.db")
@@ -185,7 +185,6 @@ def test_a_warm_start_from_no_run(refuses: Refuses, named: str) -> None:
 
 
 def test_report_of_an_unfinished_run(refuses: Refuses, tmp_path: Path) -> None:
-    from edgetune.search.study import Study
 
     Study.create(tmp_path / "study.db", {}).close()
     assert "not finished" in refuses("report", tmp_path)
