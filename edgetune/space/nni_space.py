@@ -71,8 +71,8 @@ def _first(parameter: Parameter) -> Value:
     return parameter.options[0] if isinstance(parameter, Choice) else parameter.low
 
 
-def parameter_of(label: str, mutable: LabeledMutable) -> Parameter:
-    """The parameter that an NNI mutable means.
+def options_of(label: str, mutable: LabeledMutable) -> list[Any] | Range:
+    """What an NNI mutable chooses from, as it would be written without NNI.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def parameter_of(label: str, mutable: LabeledMutable) -> Parameter:
         A kind of mutable that has no plain counterpart.
     """
     if isinstance(mutable, Categorical):
-        return Choice(label, tuple(mutable.values))
+        return list(mutable.values)
     if isinstance(mutable, Numerical) and mutable.mu is None and mutable.quantize is None:
-        return Range(label, float(mutable.low), float(mutable.high), log=mutable.log_distributed)
+        return Range(label, mutable.low, mutable.high, log=mutable.log_distributed)
     raise SpaceError(f"no plain counterpart of {mutable!r}", where=label, mend="use nni.choice, uniform or loguniform")

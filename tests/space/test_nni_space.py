@@ -10,6 +10,8 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 from nni.nas.strategy import Random, RegularizedEvolution
 
+from edgetune.errors import SpaceError
+from edgetune.space.describe import space_of
 from edgetune.space.mobile import MOBILE_SMALL
 from edgetune.space.nni_space import NniModelSpace, from_nni, to_nni
 from edgetune.space.parameters import Choice, Condition, Range, Sample, Space
@@ -58,6 +60,25 @@ def test_samples_survive_the_way_to_nni_and_back(seed: int) -> None:
     for space in (SPACE, MOBILE_SMALL.space):
         sample = space.draw(np.random.default_rng(seed))
         assert from_nni(space, to_nni(space, sample)) == sample
+
+
+def test_mutables_mean_what_lists_and_ranges_mean() -> None:
+    width, lr = nni.choice("width", [64, 8, 32]), nni.mutable.Numerical(0, 1, label="lr")
+    assert space_of({"width": width, "lr": lr}).parameters == (Choice("width", (8, 32, 64)), Range("lr", 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "mutable",
+    [
+        nni.choice("x", [(1, 2), (3, 4)]),
+        nni.choice("x", [None, 1]),
+        nni.mutable.Numerical(label="x"),
+        nni.mutable.Numerical(mu=0, sigma=1, label="x"),
+    ],
+)
+def test_mutables_that_no_study_can_hold_are_refused(mutable: nni.mutable.Mutable) -> None:
+    with pytest.raises(SpaceError):
+        space_of({"x": mutable})
 
 
 @pytest.mark.parametrize("strategy", [Random(seed=0), RegularizedEvolution(population_size=5, sample_size=3, seed=0)])
