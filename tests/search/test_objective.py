@@ -25,7 +25,7 @@ def test_violation_is_a_fraction_of_the_limit() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_no_finite_number_holds_no_limit(value: float, limit: float | None) -> None:
     for direction in ("minimize", "maximize"):
-        assert Objective("a", direction, limit).violation(value) == math.inf  # type: ignore[arg-type]
+        assert Objective("a", direction, limit).violation(value) == math.inf
 
 
 @pytest.mark.parametrize(
