@@ -72,7 +72,9 @@ def space_of(description: Any, name: str = "space") -> Space:
     if isinstance(description, Space):
         return _checked_conditions(description)
     if _is_nni(description):
-        description = description.simplify()
+        from edgetune.space.nni_space import described
+
+        description = described(description)
     if not isinstance(description, Mapping) or not description:
         raise SpaceError(
             "not a search space", where=name, mend="give a dict from label to a list of options or a range"
