@@ -57,7 +57,6 @@ def test_progress_counts_what_is_finished(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_cluster_that_is_gone_is_said_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ray")
     monkeypatch.setattr(SearchRun, "teacher", lambda *_: pytest.fail("a teacher was trained"))
     with pytest.raises(EngineError, match=r"127\.0\.0\.1:1: no Ray cluster answers"):
         begin(tmp_path, Reporter(), engine="ray", address="127.0.0.1:1").finish()

@@ -98,7 +98,6 @@ def test_a_cluster_that_is_not_there() -> None:
     ],
 )
 def test_an_address_is_tried_without_connecting(address: str, said: str) -> None:
-    pytest.importorskip("ray")
     with pytest.raises(EngineError, match=f"^{address}: .*{said}"):
         check_cluster(address)
     check_cluster(None)
