@@ -159,6 +159,7 @@ def search(
     from edgetune.report.webhook import check_webhook, post, without_address
 
     if resume:
+        overrides.pop("address")  # where the workers are is no setting of what is searched for
         given = [
             config,
             out,
@@ -170,7 +171,7 @@ def search(
             raise ConfigError(
                 "a run goes on with the settings it was started with",
                 where="--resume",
-                mend="leave the other flags out",
+                mend="leave the other flags out, but for --address",
             )
     settings = read_config(config, {} if resume else overrides)
     if webhook is not None:
@@ -186,7 +187,7 @@ def search(
         check_port(metrics_port)
     with progress_reporter() as bars, ExitStack() as while_running:
         command = shlex.join(["edgetune", *without_address(sys.argv[1:])])
-        run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)
+        run = go_on(resume, bars, address=address) if resume else start(settings, out, bars, command=command)
         bars.say(f"run folder: {run.folder.path}")
         if metrics_port is not None:
             agents = find_agents(run.config.agent) if run.config.agent else []

@@ -85,18 +85,28 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     return SearchRun(folder, study, task, reporter)
 
 
-def resume(path: Path, reporter: Reporter) -> SearchRun:
+def resume(path: Path, reporter: Reporter, *, address: str | None = None) -> SearchRun:
     """Goes on with the run in `path`.
+
+    Parameters
+    ----------
+    address
+        Where the Ray cluster is now; it decides nothing of what is found.
 
     Raises
     ------
     StudyError
         Not a run folder, a newer edgetune's, of something else than a search, or its data set has changed since.
+    ConfigError, EngineError
+        No cluster judges this run's trials, or there is none at the address.
     """
     folder = RunFolder.open(path)
     study = Study.open(folder.study)
     settings = settings_of(study)
     config = SearchConfig.model_validate(settings["config"])
+    if address is not None:
+        config = config.model_copy(update={"address": address})
+        check_engine(config)
     dataset = _load(config, reporter)
     if dataset.content_hash != settings["data"]:
         raise StudyError("the data set has changed since the run began", where=path, mend="start a new run")

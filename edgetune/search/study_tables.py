@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -92,7 +93,7 @@ def _trial(trial: Trial, *, on_front: bool) -> dict[str, Any]:
         "on_front": on_front,
         "values": None if trial.values is None else dict(trial.values),
         "sample": dict(trial.sample.values),
-        "curve": list(trial.curve),
+        "curve": [figure if math.isfinite(figure) else None for figure in trial.curve],  # JSON has no NaN
         "error": trial.error,
         "seed": trial.seed,
         "seconds": trial.seconds,

@@ -156,6 +156,7 @@ def test_study_of_a_newer_version(refuses: Refuses, tmp_path: Path) -> None:
 
 def test_resume_takes_no_other_flags(refuses: Refuses, tmp_path: Path) -> None:
     assert "--resume" in refuses("search", "--resume", tmp_path, "--trials", "10")
+    assert "not a run folder" in refuses("search", "--resume", tmp_path, "--address", "other:6379")
 
 
 def test_a_webhook_without_an_address(refuses: Refuses, tmp_path: Path) -> None:
