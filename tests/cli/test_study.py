@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from edgetune.cli import main
-from edgetune.search.narrowing import Change
-from edgetune.search.narrowing_note import note_change
 from edgetune.device.profile import Profile, load_profile
 from edgetune.errors import DeviceError
+from edgetune.search.narrowing import Change
+from edgetune.search.narrowing_note import note_change
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
 from edgetune.search.problem_note import note_problem
