@@ -131,3 +131,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def last_line(said: str) -> str:
     """What a program that failed said at the end: of a traceback, the error itself."""
     return next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+
+
+def in_one_line(error: Exception) -> str:
+    """What a library's error says; of pydantic's the first problem, and where it is."""
+    if not hasattr(error, "errors"):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))

@@ -44,8 +44,12 @@ def calibrate(
     if measurements is None or suggest is not None:
         raise ConfigError("one of --measurements and --suggest is needed", mend="start with --suggest 8 --out FOLDER")
     from edgetune.latency.calibrate import calibrate as fit
+    from edgetune.latency.measurements import absent_columns
 
     models = fit(device, measurements, sources=sources.split(",") if sources else None, out=out, space=space)
+    if assumed := absent_columns(measurements):
+        taken = "; ".join(model.setting.label for model in models)
+        typer.echo(f"note: the file says no {', '.join(assumed)}: taken for {taken}", err=True)
     if json:
         print_json([model.evidence() for model in models])
         return

@@ -7,9 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from edgetune.errors import DeviceError, nearest
+from edgetune.errors import DeviceError, in_one_line, nearest
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -141,5 +141,6 @@ def load_profile(name: str) -> Profile:
     path = folder / "profile.toml"
     try:
         return Profile(name=folder.name, folder=folder, **tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise DeviceError(f"the profile cannot be read: {error}", where=path, mend="correct the file") from error
+    except (ValueError, TypeError) as error:
+        what = f"the profile cannot be read: {in_one_line(error)}"
+        raise DeviceError(what, where=path, mend="correct the file") from error

@@ -73,16 +73,17 @@ def calibrate(
             where="from",
             mend="name others",
         )
-    is_new = device not in list_profiles()
-    sheets = [load_profile(name) for name in (sorted({k.device for k in known}) if is_new else [device])]
+    folder = (out or user_folder()) / device
+    earlier = _earlier(device, folder)
+    is_new = earlier is None
+    sheets = [load_profile(name) for name in sorted({k.device for k in known})] if earlier is None else [earlier]
     profile, groups = max(
         ((sheet, _read(measurements, sheet, space)) for sheet in sheets),
         key=lambda pair: _explains(pair[1], [k for k in known if k.device == pair[0].name]) if is_new else 0.0,
     )
     for data in groups:
         _check(data, measurements)
-    models = [fit_setting(data, population(), _others(known, device, data.setting)) for data in groups]
-    folder = (out or user_folder()) / device
+    models = [fit_setting(data, population(), _others(known, device, data)) for data in groups]
     _store_sheet(profile, device, is_new, models, folder)
     _store_measurements(groups, folder)
     fresh = {model.setting for model in models}
@@ -100,8 +101,26 @@ def _read(path: Path, profile: Profile, space: str | None) -> list[Data]:
     return [gather(profile, s, group, read) for s, group in by_setting(measurements).items()]
 
 
-def _others(known: Sequence[Known], device: str, setting: Setting) -> list[Known]:
-    return [k for k in known if (k.device, k.setting) != (device, setting)]
+def _earlier(device: str, folder: Path) -> Profile | None:
+    """The profile that is calibrated anew: that of the folder it goes to, else the one that goes by its name."""
+    if (folder / "profile.toml").is_file():
+        return load_profile(str(folder.resolve()))
+    if device in list_profiles():
+        return load_profile(device)
+    if device == "host":
+        raise ConfigError("this machine has no profile yet", where="device", mend="edgetune profile --device host")
+    return None
+
+
+def _others(known: Sequence[Known], device: str, data: Data) -> list[Known]:
+    """All but what was fitted to these very measurements."""
+    latencies = set(np.round(data.latency, 6).tolist())
+
+    def is_same(one: Known) -> bool:
+        shared = latencies & one.measured
+        return (one.device, one.setting) == (device, data.setting) and 2 * len(shared) > len(latencies)
+
+    return [one for one in known if not is_same(one)]
 
 
 def _explains(groups: Sequence[Data], known: Sequence[Known]) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from edgetune.errors import DeviceError
+from edgetune.errors import DeviceError, in_one_line
 from edgetune.files import atomic_write
 from edgetune.latency.cost_model import CostModel, Residual
 from edgetune.latency.ensemble import Ensemble, Member
@@ -88,6 +88,13 @@ class FittedMember(Strict):
     factors: dict[str, float]
     covariance: list[list[float]]
     residual: FittedResidual | None = None
+
+    @field_validator("factors")
+    @classmethod
+    def _has_all(cls, factors: dict[str, float]) -> dict[str, float]:
+        if missing := set(FEATURES) - factors.keys():
+            raise ValueError(f"no factor of {', '.join(sorted(missing))}")
+        return factors
 
     @classmethod
     def of(cls, member: Member) -> FittedMember:
@@ -169,8 +176,9 @@ def read_fitted(path: Path) -> list[Fitted]:
                 mend=f"this version reads format {FORMAT}: fit it again with edgetune calibrate or edgetune profile",
             )
         return [Fitted(**model) for model in content["models"]]
-    except (json.JSONDecodeError, ValidationError, TypeError, KeyError) as error:
-        raise DeviceError(f"the fitted model cannot be read: {error}", where=path, mend="fit it again") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        what = f"the fitted model cannot be read: {in_one_line(error)}"
+        raise DeviceError(what, where=path, mend="calibrate or profile the board again") from error
 
 
 def _layout(content: dict[str, Any]) -> str:

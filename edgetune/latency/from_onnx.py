@@ -14,7 +14,8 @@ from edgetune.latency.onnx_file import Dims, Node, OnnxNetwork, load_onnx
 from edgetune.latency.onnx_patterns import rewrite
 
 FREE = frozenset(
-    "Identity Dropout Flatten Reshape Squeeze Unsqueeze Cast CastLike QuantizeLinear DequantizeLinear".split()
+    "Identity Dropout Flatten Reshape Squeeze Unsqueeze Cast CastLike QuantizeLinear DequantizeLinear"
+    " DynamicQuantizeLinear".split()
 )
 ACTIVATIONS = {
     "Relu": "relu", "HardSwish": "hswish", "HardSigmoid": "hsigmoid", "Sigmoid": "sigmoid", "Swish": "swish",
@@ -58,9 +59,9 @@ def read_onnx(path: str | Path) -> Graph:
         reader = _Reader(replace(network, nodes=rewrite(network)))
         for node in reader.network.nodes:
             reader.add(node)
-        return Graph(
-            path.stem, shape_of(network.dims[network.input]), tuple(reader.kernels), (*network.notes, *reader.notes)
-        )
+        notes = tuple(dict.fromkeys((*network.notes, *reader.notes)))
+        shape = shape_of(network.dims[network.input])
+        return Graph(path.stem, shape, tuple(reader.kernels), notes, network.precision)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"an operator is not as ONNX has it: {error}", where=path, mend="export it again"
@@ -95,9 +96,9 @@ class _Reader:
         op = node.op
         if op in FREE:
             self._pass_on(node)
-        elif op in ("Conv", "ConvTranspose", "QLinearConv"):
+        elif op in ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger"):
             self._convolution(node)
-        elif op in ("Gemm", "MatMul"):
+        elif op in ("Gemm", "MatMul", "MatMulInteger"):
             self._product(node)
         elif self._takes_bias(node):
             self._fold_bias(node)
@@ -151,12 +152,15 @@ class _Reader:
 
     def _convolution(self, node: Node) -> None:
         weight = self._dims(node.inputs[3 if node.op == "QLinearConv" else 1])
-        has_bias = len(node.inputs) > (8 if node.op == "QLinearConv" else 2)
+        has_bias = len(node.inputs) > (8 if node.op == "QLinearConv" else 2) and node.op != "ConvInteger"
         groups = node.attributes.get("group", 1)
-        channels, *_ = shape_of(self._dims(node.inputs[0]))
-        width, *pixels = shape_of(self._dims(node.outputs[0]))
+        source, target = (self._dims(name) for name in (node.inputs[0], node.outputs[0]))
+        if len(weight) == 3:  # along a line: channels come first there too
+            source, target = (*source, 1), (*target, 1)
+        channels, *_ = shape_of(source)
+        width, *pixels = shape_of(target)
         if node.op == "ConvTranspose":  # every input pixel is spread over a kernel
-            _, *pixels = shape_of(self._dims(node.inputs[0]))
+            _, *pixels = shape_of(source)
             width = weight[0]
         if not has_bias:
             self.bias_open.add(len(self.kernels))
@@ -164,6 +168,8 @@ class _Reader:
         self._kernel(
             node,
             conv_kind(channels, width, groups, kernel) if node.op != "ConvTranspose" else "conv",
+            input=shape_of(source),
+            output=shape_of(target),
             weights=prod(weight) + (width if has_bias else 0),
             macs=prod(pixels) * width * prod(weight[1:]),
             kernel=kernel,
@@ -178,7 +184,7 @@ class _Reader:
         if node.inputs[1] not in self.network.constants:
             self._kernel(node, "matmul", macs=written * inner)
             return
-        has_bias = len(node.inputs) > 2 and bool(node.inputs[2])
+        has_bias = node.op == "Gemm" and len(node.inputs) > 2 and bool(node.inputs[2])
         if not has_bias:
             self.bias_open.add(len(self.kernels))
         width = prod(right) // inner

@@ -51,6 +51,8 @@ class Graph:
     kernels: tuple[Kernel, ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What a reader of the file could not tell for sure, one sentence each."""
+    precision: Precision = field(default="fp32", compare=False)
+    """Of the file it was read from."""
 
     @cached_property
     def macs(self) -> int:

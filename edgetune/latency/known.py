@@ -16,7 +16,7 @@ FEWEST = 8
 
 
 def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
-    """Of the boards named, or of all that come with edgetune.
+    """Of the boards named, as they came and as they were calibrated since, or of all that come with edgetune.
 
     Raises
     ------
@@ -26,7 +26,11 @@ def known_settings(devices: Iterable[str] | None = None) -> list[Known]:
         A network that was measured is no longer known.
     """
     found = []
-    for profile in shipped_profiles() if devices is None else map(load_profile, devices):
+    shipped = shipped_profiles()
+    named = None if devices is None else [load_profile(name) for name in devices]
+    own = [] if named is None else [p for p in named if p.folder not in {s.folder for s in shipped}]
+    wanted = {p.name for p in (shipped if named is None else named)}
+    for profile in (*own, *(p for p in shipped if p.name in wanted)):
         read = profile_reader(profile.folder)
         for setting, group in by_setting(board_measurements(profile.folder)).items():
             if len(group) >= FEWEST:

@@ -47,6 +47,12 @@ def read_measurements(path: Path, default: Setting | None = None) -> list[Measur
     return [_measurement(row, default, f"{path}, row {number}") for number, row in enumerate(rows, 2)]
 
 
+def absent_columns(path: Path) -> list[str]:
+    """Those of a setting that a file leaves to defaults."""
+    rows = read_table(path, NEEDED, mend=f"the columns are {', '.join(COLUMNS)}")
+    return [column for column in ("runtime", "precision", "threads", "cpu_mhz") if rows and column not in rows[0]]
+
+
 def read_table(path: Path, needed: Sequence[str], *, mend: str) -> list[dict[str, str]]:
     """The rows of a CSV file in UTF-8, with or without a byte order mark, compressed or not; an absent cell is empty.
 
@@ -81,8 +87,10 @@ def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
 
 
 def _measurement(row: dict[str, str], default: Setting | None, where: str) -> Measurement:
+    if not row["latency_ms"]:
+        raise DataError("latency_ms is not filled in", where=where, mend="measure the network, or remove the row")
     try:
-        latency = float(row["latency_ms"] or "nan")
+        latency = float(row["latency_ms"])
         setting = _setting(row, default)
     except (ValueError, ConfigError) as error:
         raise DataError(str(error), where=where, mend="correct the row") from error
@@ -105,9 +113,19 @@ def _setting(row: dict[str, str], default: Setting | None) -> Setting:
         runtime,
         own_version,
         parse_precision(cell("precision", default and default.precision)),
-        int(cell("threads", default and default.threads)),
-        int(cell("cpu_mhz", default and default.cpu_mhz)),
+        _whole(cell("threads", default and default.threads)),
+        _whole(cell("cpu_mhz", default and default.cpu_mhz)),
     )
+
+
+def _whole(text: str) -> int:
+    """
+    >>> _whole("4"), _whole("4.0")
+    (4, 4)
+    """
+    if not float(text).is_integer():
+        raise ValueError(f"{text} is not a whole number")
+    return int(float(text))
 
 
 def board_measurements(folder: Path) -> list[Measurement]:

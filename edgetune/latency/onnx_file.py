@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgetune.errors import ModelFileError
+from edgetune.latency.graph import Precision
+from edgetune.latency.onnx_folding import fold_shapes
 from edgetune.latency.onnx_wire import without_weights
 
 if TYPE_CHECKING:
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 2**31  # the limit of protobuf
 OLDEST_OPSET = 11
 SMALL_ELEMENTS = 1024  # constants up to here may be shapes, axes and limits, which inference has to read
+
+READ_ELEMENTS = 16  # limits and axes, which kernels are told by
 
 Dims = tuple[int, ...]
 
@@ -42,6 +48,7 @@ class OnnxNetwork:
     values: Mapping[str, Any]
     outputs: frozenset[str]
     notes: tuple[str, ...]
+    precision: Precision
 
 
 def load_onnx(path: Path) -> OnnxNetwork:
@@ -90,7 +97,7 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
     from onnx import TensorProto
 
     folder = path.resolve().parent
-    for tensor in model.graph.initializer:
+    for tensor in _tensors(model.graph):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
         location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
@@ -103,11 +110,19 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
             raise ModelFileError(f"its weights are missing: {location!r}", where=path, mend="copy that file too")
 
 
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Weights, and constants in nodes, those of branches too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
 def _drop_data(tensor: onnx.TensorProto) -> None:
-    elements = 1
-    for size in tensor.dims:
-        elements *= size
-    if elements > SMALL_ELEMENTS:
+    if prod(tensor.dims) > SMALL_ELEMENTS:
         for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
             tensor.ClearField(field)
 
@@ -119,6 +134,10 @@ def _bind_inputs(model: onnx.ModelProto, path: Path) -> None:
     if not inputs:
         raise ModelFileError("a network without an input", where=path)
     for value in inputs:
+        if not value.type.tensor_type.HasField("shape"):
+            raise ModelFileError(
+                f"input {value.name!r} has no shape", where=path, mend="export it with fixed picture sizes"
+            )
         dims = value.type.tensor_type.shape.dim
         for i, dim in enumerate(dims):
             if i == 0 and dim.dim_value <= 0:
@@ -144,8 +163,8 @@ def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, 
     """The model and its values' shapes; an operator that ONNX does not know is taken to keep its first input's."""
     import onnx
 
-    notes: list[str] = []
-    for _ in range(len(model.graph.node) + 1):
+    unknown: list[str] = []
+    for _ in range(2 * len(model.graph.node) + 1):
         try:
             inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
         except (onnx.shape_inference.InferenceError, RuntimeError) as error:
@@ -153,15 +172,21 @@ def _infer_shapes(model: onnx.ModelProto, path: Path) -> tuple[onnx.ModelProto, 
                 f"its shapes don't fit together: {error}", where=path, mend="export it again"
             ) from error
         known = _dims(inferred)
+        if any(node.op_type == "Shape" for node in model.graph.node) and fold_shapes(model, known):
+            continue
         gap = next(
             (n for n in model.graph.node if n.output and n.output[0] not in known and n.input and n.input[0] in known),
             None,
         )
         if gap is None:
-            return inferred, known, notes
+            break
         shape = known[gap.input[0]]
         model.graph.value_info.append(onnx.helper.make_tensor_value_info(gap.output[0], onnx.TensorProto.FLOAT, shape))
-        notes.append(f"the shape after operator {gap.op_type} is not known: taken as that before it")
+        unknown.append(gap.op_type)
+    notes = [
+        f"the shape after operator {op} is not known{f' ({times} times)' if times > 1 else ''}: taken as that before it"
+        for op, times in Counter(unknown).items()
+    ]
     return inferred, known, notes
 
 
@@ -180,9 +205,7 @@ def _network(model: onnx.ModelProto, dims: dict[str, Dims], notes: list[str]) ->
 
     values: dict[str, Any] = {}
     for tensor in model.graph.initializer:
-        if (
-            tensor.raw_data or not tensor.dims or 0 not in tensor.dims
-        ) and tensor.data_location != onnx.TensorProto.EXTERNAL:
+        if tensor.raw_data or not tensor.dims or 0 not in tensor.dims:
             array = _small_array(tensor)
             if array is not None:
                 values[tensor.name] = array
@@ -199,7 +222,15 @@ def _network(model: onnx.ModelProto, dims: dict[str, Dims], notes: list[str]) ->
         nodes.append(Node(node.op_type, node.name or node.output[0], inputs, tuple(node.output), attributes))
     names = [value.name for value in model.graph.input if value.name not in constants]
     outputs = frozenset(value.name for value in model.graph.output)
-    return OnnxNetwork(names[0], tuple(nodes), dims, frozenset(constants), values, outputs, tuple(notes))
+    precision = _precision(model)
+    return OnnxNetwork(names[0], tuple(nodes), dims, frozenset(constants), values, outputs, tuple(notes), precision)
+
+
+def _precision(model: onnx.ModelProto) -> Precision:
+    if any(word in node.op_type for node in model.graph.node for word in ("Quantize", "QLinear", "Integer")):
+        return "int8"
+    halves = any(tensor.data_type == tensor.FLOAT16 for tensor in model.graph.initializer)
+    return "fp16" if halves else "fp32"
 
 
 def _read_by_branches(node: onnx.NodeProto) -> list[str]:
@@ -217,7 +248,5 @@ def _read_by_branches(node: onnx.NodeProto) -> list[str]:
 def _small_array(tensor: onnx.TensorProto) -> Any:
     import onnx
 
-    elements = 1
-    for size in tensor.dims:
-        elements *= size
-    return onnx.numpy_helper.to_array(tensor) if elements <= 16 else None
+    inside = tensor.data_location != onnx.TensorProto.EXTERNAL
+    return onnx.numpy_helper.to_array(tensor) if inside and prod(tensor.dims) <= READ_ELEMENTS else None

@@ -1,4 +1,4 @@
-"""What exporters write as several operators, put together again: swish and its hard forms, channel shuffles."""
+"""What exporters write as several operators, put together again: activations, channel shuffles, rounded values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from edgetune.latency.onnx_file import Node, OnnxNetwork
 
 
 def rewrite(network: OnnxNetwork) -> tuple[Node, ...]:
-    """The nodes with Swish for `x · sigmoid(x)`, HardSigmoid for `clip(x + 3, 0, 6) / 6`, HardSwish for x times it, and
-    ChannelShuffle for channels that are split into groups, transposed and joined again."""
-    uses = Counter(name for node in network.nodes for name in node.inputs)
+    """The nodes with Swish for `x · sigmoid(x)`, HardSigmoid for `clip(x + 3, 0, 6) / 6`, HardSwish for x times it,
+    Gelu for `x · (1 + erf(x / √2)) / 2`, ChannelShuffle for channels that are split into groups, transposed and joined.
+
+    Values that are only rounded to whole numbers and back are what they were.
+    """
+    exact = _without_rounding(network)
+    uses = Counter(name for node in exact for name in node.inputs)
     nodes: dict[str, Node] = {}  # by first output, in order
-    for node in network.nodes:
+    for node in exact:
         node = _hard_swish(node, nodes, network) or _hard_sigmoid(node, nodes, network) or node
+        node = _gelu(node, nodes, network) or node
         node = _channel_shuffle(node, nodes, network) or node
         nodes[node.outputs[0]] = _swish(node, nodes, uses) or node
     needed, kept = set(network.outputs), []
@@ -23,6 +28,19 @@ def rewrite(network: OnnxNetwork) -> tuple[Node, ...]:
             needed.update(node.inputs)
             kept.append(node)
     return tuple(reversed(kept))
+
+
+def _without_rounding(network: OnnxNetwork) -> list[Node]:
+    """Without the pairs that quantise and dequantise what flows between operators."""
+    same: dict[str, str] = {}
+    kept = []
+    for node in network.nodes:
+        node = replace(node, inputs=tuple(same.get(name, name) for name in node.inputs))
+        if node.op in ("QuantizeLinear", "DequantizeLinear") and node.outputs[0] not in network.outputs:
+            same[node.outputs[0]] = node.inputs[0]
+        else:
+            kept.append(node)
+    return kept
 
 
 def _scaled(node: Node, network: OnnxNetwork) -> str | None:
@@ -60,6 +78,21 @@ def _shifted_clip(clip: Node | None, nodes: dict[str, Node], network: OnnxNetwor
         len(constant) == 1 and constant[0] is not None and constant[0].size == 1 and float(constant[0].flat[0]) == 3
     )
     return moving[0] if len(moving) == 1 and is_three else None
+
+
+def _gelu(node: Node, nodes: dict[str, Node], network: OnnxNetwork) -> Node | None:
+    """Hendrycks 2016, as torch's exporter spells it below opset 20."""
+    product = nodes.get(_scaled(node, network) or "")
+    if product is None or product.op != "Mul" or len(product.inputs) != 2:
+        return None
+    for x, gate in (product.inputs, product.inputs[::-1]):
+        shift = nodes.get(gate)
+        moving = [name for name in shift.inputs if name not in network.constants] if shift is not None else []
+        erf = nodes.get(moving[0]) if len(moving) == 1 else None
+        inner = nodes.get(erf.inputs[0]) if erf is not None and erf.op == "Erf" else None
+        if inner is not None and _scaled(inner, network) == x:
+            return replace(node, op="Gelu", inputs=(x,), attributes={})
+    return None
 
 
 def _swish(node: Node, nodes: dict[str, Node], uses: Counter[str]) -> Node | None:

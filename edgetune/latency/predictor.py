@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 
 PER_OCTAVE = 0.1
 """Extra spread for each doubling of resolution or MACs beyond what was measured."""
+FARTHEST = 1024.0
+"""Times the measured range; nothing is said of how much wider still an interval should be."""
 RESCALED = 0.33
 """Extra spread where threads, clock or precision are not those measured: the data sheet's ratio is used. So wide, 90 %
 of the networks lie within where one measured setting is predicted from another of its runtime (54 pairs of the
@@ -69,14 +71,15 @@ class Predictor:
             Unknown runtime or precision, or threads or a clock that no board has.
         """
         profile = load_profile(device)
-        name, version = parse_runtime(runtime or profile.default_runtime)
+        name, preferred = parse_runtime(runtime or profile.default_runtime)
+        version = preferred if runtime else ""
         wanted = parse_precision(precision)
         models = read_fitted(profile.folder / "model.json")
         same = [model for model in models if model.runtime == name and model.precision == wanted]
         if not same and wanted == "fp16" and not profile.has_half_precision:
             same = [model for model in models if model.runtime == name and model.precision == "fp32"]
         if not same:
-            setting = Setting(name, version, wanted, profile.default_threads, profile.cpu_mhz)
+            setting = Setting(name, preferred, wanted, profile.default_threads, profile.cpu_mhz)
             return cls(profile, _asked(setting, wanted, threads, cpu_mhz), None)
         candidates = [model for model in same if version in ("", model.version)]
         if not candidates:
@@ -84,8 +87,8 @@ class Predictor:
             raise DeviceError(
                 f"{name} {version} was not measured in {wanted}", where=device, mend=nearest(runtime or "", measured)
             )
-        # The newest version, unless another one was measured nearer to the threads and clock asked for.
-        candidates.sort(key=lambda model: version_key(model.version), reverse=True)
+        # The default's version, else the newest, unless another was measured nearer to the threads and clock asked for.
+        candidates.sort(key=lambda model: (model.version == preferred, version_key(model.version)), reverse=True)
         fitted = min(candidates, key=lambda model: _distance(model, threads or profile.default_threads, cpu_mhz))
         return cls(profile, _asked(fitted.setting, wanted, threads, cpu_mhz), fitted)
 
@@ -158,6 +161,8 @@ class Predictor:
     def warnings(self, graph: Graph, features: Array) -> Iterable[str]:
         """What a reader of the figure has to know, one sentence each."""
         yield from graph.notes
+        if graph.precision not in ("fp32", self.setting.precision):
+            yield f"the file is {graph.precision}, predicted in {self.setting.precision}: --precision {graph.precision}"
         what = f"{self.setting.runtime} in {self.setting.precision}"
         if self.fitted is None:
             yield f"{what} was not measured on {self.profile.name}: from the data sheet"
@@ -209,4 +214,4 @@ def _distance(model: Fitted, threads: int, cpu_mhz: int | None) -> tuple[int, in
 
 def _octaves(value: float, measured: tuple[float, float]) -> float:
     low, high = measured
-    return float(np.log2(max(low / max(value, 1e-9), value / high, 1.0)))
+    return float(np.log2(min(max(low / max(value, 1e-9), value / high, 1.0), FARTHEST)))

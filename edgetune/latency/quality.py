@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from edgetune.device.profile import Profile, list_profiles, load_profile
+from edgetune.errors import DeviceError
 from edgetune.latency.fitted import read_fitted
 
 
 def device_rows() -> list[dict[str, Any]]:
-    """One row a board: name, title, cores, clock, kind of its latencies, number of fitted settings."""
-    return [device_row(load_profile(name)) for name in list_profiles()]
+    """One row a board: name, title, cores, clock, kind of its latencies, number of fitted settings.
+
+    One whose files are broken hides no other.
+    """
+    return [_row_or_why_not(name) for name in list_profiles()]
+
+
+def _row_or_why_not(name: str) -> dict[str, Any]:
+    try:
+        return device_row(load_profile(name))
+    except DeviceError as error:
+        empty = {"cores": "", "cpu_mhz": "", "runtimes": [], "settings": 0}
+        return {"device": name, "title": str(error), "kind": "unreadable", **empty}
 
 
 def device_row(profile: Profile) -> dict[str, Any]:

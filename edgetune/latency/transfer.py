@@ -40,6 +40,8 @@ class Known:
     device: str
     setting: Setting
     model: CostModel
+    measured: frozenset[float] = frozenset()
+    """The latencies that it was fitted to."""
 
     @classmethod
     def from_measurements(
@@ -48,7 +50,8 @@ class Known:
         """With the residual of its measurements."""
         plain = CostModel(model.log_factors, model.covariance)
         error = np.log(latency) - plain.predict(features)[0]
-        return cls(device, setting, CostModel(model.log_factors, model.covariance, Residual.fit(features, error)))
+        whole = CostModel(model.log_factors, model.covariance, Residual.fit(features, error))
+        return cls(device, setting, whole, frozenset(np.round(latency, 6).tolist()))
 
     @property
     def label(self) -> str:

@@ -11,9 +11,11 @@ import pytest
 from edgetune.device.profile import load_profile
 from edgetune.errors import ConfigError, DataError, DeviceError, StorageError
 from edgetune.latency.calibrate import calibrate
-from edgetune.latency.measurements import read_measurements
+from edgetune.latency.fitted import read_fitted
+from edgetune.latency.measurements import absent_columns, read_measurements
 from edgetune.latency.networks import read_names
 from edgetune.latency.predictor import Predictor
+from edgetune.latency.quality import device_rows
 from edgetune.latency.reference import reference_graph
 
 SIX = ("mobilenet", "mobilenet_v2", "squeezenet", "resnet18", "googlenet", "shufflenet")
@@ -138,3 +140,61 @@ def test_a_folder_that_cannot_be_made(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="choose another"):
         calibrate("rpi4", write(tmp_path / "m.csv", good_rows()), sources=["rpi3"], out=tmp_path / place)
+
+
+def test_a_second_calibration_into_a_folder_keeps_the_settings_of_the_first(tmp_path: Path) -> None:
+    rows = good_rows()
+    for runtime in ("ncnn", "tengine"):
+        table = write(tmp_path / "m.csv", [{**row, "runtime": runtime} for row in rows])
+        calibrate("mine", table, out=tmp_path / "boards")
+    assert {m.runtime for m in read_fitted(tmp_path / "boards" / "mine" / "model.json")} == {"ncnn", "tengine"}
+
+
+def test_a_known_setting_learns_from_what_was_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five networks of a board that is a tenth slower than the published one; the others follow."""
+    monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path))
+    published = [
+        m
+        for m in read_measurements(load_profile("rpi4").folder / "measurements.csv")
+        if m.setting.label == "tflite-2.7.1 fp32 4 threads 1800 MHz"
+    ]
+    slower = {m.network: 1.1 * m.latency_ms for m in published}
+    few, rest = list(slower)[::7], [name for name in slower if name not in list(slower)[::7]]
+
+    def off() -> float:
+        predictor = Predictor.load("rpi4")
+        found = predictor.predict_many([reference_graph(name) for name in rest])
+        return float(np.mean([abs(p.latency_ms / slower[n] - 1) for n, p in zip(rest, found, strict=True)]))
+
+    before = off()
+    table = write(tmp_path / "m.csv", [{"network": name, "latency_ms": slower[name]} for name in few])
+    calibrate("rpi4", table)
+    assert off() < 0.7 * before
+    calibrate("rpi4", table, sources=["rpi4"])  # the board's published settings are known still
+
+
+def test_this_machine_is_profiled_not_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path))
+    with pytest.raises(ConfigError, match="edgetune profile --device host"):
+        calibrate("host", write(tmp_path / "m.csv", good_rows()))
+
+
+def test_whole_numbers_as_data_frames_write_them(tmp_path: Path) -> None:
+    table = write(tmp_path / "m.csv", [{**row, "threads": "4.0", "cpu_mhz": "1800.0"} for row in good_rows()])
+    (model,) = calibrate("mine", table, out=tmp_path)
+    assert (model.threads, model.cpu_mhz) == (4, 1800)
+    assert absent_columns(table) == ["precision"]
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", '"a"', "{}", "\udcff", '{"format": 3, "models": [{}]}'])
+def test_a_broken_model_is_named_and_hides_no_other_board(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGETUNE_DEVICES", str(tmp_path))
+    calibrate("mine", write(tmp_path / "m.csv", good_rows()))
+    (tmp_path / "mine" / "model.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(DeviceError) as error:
+        Predictor.load("mine")
+    assert "mine/model.json" in str(error.value) and "\n" not in str(error.value)
+    kinds = {row["device"]: row["kind"] for row in device_rows()}
+    assert kinds["mine"] == "unreadable" and kinds["rpi4"] == "calibrated"

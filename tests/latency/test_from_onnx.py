@@ -15,6 +15,7 @@ from edgetune.errors import ModelFileError
 from edgetune.latency.from_architecture import graph_of
 from edgetune.latency.from_onnx import read_onnx
 from edgetune.latency.graph import Graph
+from edgetune.latency.predictor import Predictor
 from edgetune.space.architecture import Architecture, Block
 from edgetune.space.mobile import MOBILE_LARGE, MOBILE_SMALL, MobileSpace
 
@@ -212,3 +213,85 @@ def test_what_only_a_branch_reads_is_counted_and_the_branch_is_named(constant: b
     read = read_onnx(path)
     assert [kernel.kind for kernel in read.kernels] == ["conv", "unknown"]
     assert any("If chooses as it runs" in note for note in read.notes)
+
+
+def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As a quantiser writes it: each value between two operators goes through whole numbers."""
+    found = onnx.ModelProto()
+    found.CopyFrom(model)
+    del found.graph.node[:]
+    last = {value.name for value in model.graph.output}
+    for name, value in (("scale", np.array(0.1, np.float32)), ("zero", np.array(0, np.int8))):
+        found.graph.initializer.append(numpy_helper.from_array(value, name))
+    for node in model.graph.node:
+        (out,) = node.output
+        found.graph.node.append(node)
+        if out not in last:
+            found.graph.node[-1].output[0] = f"{out}.exact"
+            found.graph.node.append(
+                helper.make_node("QuantizeLinear", [f"{out}.exact", "scale", "zero"], [f"{out}.whole"])
+            )
+            found.graph.node.append(helper.make_node("DequantizeLinear", [f"{out}.whole", "scale", "zero"], [out]))
+    return found
+
+
+def test_a_quantised_file_has_the_kernels_of_its_floating_point_network(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Sigmoid", ["c"], ["g"]),
+        helper.make_node("Mul", ["c", "g"], ["s"]),
+        helper.make_node("Relu", ["s"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["y"]),
+    ]
+    model = tiny(nodes, weights=KERNEL)
+    exact = read_onnx(write(model, tmp_path))
+    found = read_onnx(write(rounded(model), tmp_path))
+    assert found == exact and (exact.precision, found.precision) == ("fp32", "int8")
+    warnings_of = Predictor.load("rpi4").predict(found).warnings
+    assert any("the file is int8, predicted in fp32" in warning for warning in warnings_of)
+
+
+def test_a_gelu_in_pieces_is_one_activation(tmp_path: Path) -> None:
+    constants = [numpy_helper.from_array(np.array(v, np.float32), n) for n, v in (("r", 2**0.5), ("o", 1), ("h", 0.5))]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Div", ["c", "r"], ["d"]),
+        helper.make_node("Erf", ["d"], ["e"]),
+        helper.make_node("Add", ["e", "o"], ["a"]),
+        helper.make_node("Mul", ["c", "a"], ["m"]),
+        helper.make_node("Mul", ["m", "h"], ["y"]),
+    ]
+    model = tiny(nodes, weights=KERNEL)
+    model.graph.initializer.extend(constants)
+    kernels = read_onnx(write(model, tmp_path)).kernels
+    assert [(k.kind, k.activation) for k in kernels][-1][1] == "gelu"
+    assert len(kernels) <= 2
+
+
+def test_an_input_of_unknown_rank_and_constants_outside_the_folder(tmp_path: Path) -> None:
+    shapeless = tiny([helper.make_node("Relu", ["x"], ["y"])])
+    shapeless.graph.input[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ModelFileError, match="input 'x' has no shape"):
+        read_onnx(write(shapeless, tmp_path))
+    value = numpy_helper.from_array(np.zeros(4, np.float32), "v")
+    value.ClearField("raw_data")
+    value.data_location = TensorProto.EXTERNAL
+    value.external_data.add(key="location", value="../../etc/passwd")
+    outside = tiny([helper.make_node("Constant", [], ["v"], value=value), helper.make_node("Add", ["x", "v"], ["y"])])
+    with pytest.raises(ModelFileError, match="outside its folder"):
+        read_onnx(write(outside, tmp_path))
+
+
+def test_convolutions_along_a_line_have_their_channels_first(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.zeros((8, 1, 5), np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[5], pads=[2, 2], group=8)
+    graph = helper.make_graph(
+        [node],
+        "line",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 100])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    (kernel,) = read_onnx(write(model, tmp_path)).kernels
+    assert (kernel.kind, kernel.input, kernel.macs) == ("depthwise", (8, 100, 1), 8 * 100 * 5)

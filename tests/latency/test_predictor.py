@@ -59,7 +59,7 @@ def test_many_at_once_are_the_same_as_one_at_a_time() -> None:
 def test_what_was_not_measured_is_said_and_widens_the_interval() -> None:
     graph = reference_graph("mobilenet-v2-1.0-192")
     usual = Predictor.load("rpi4").predict(graph)
-    one_thread = Predictor.load("rpi4", threads=1).predict(graph)
+    one_thread = Predictor.load("rpi4", runtime="tflite-2.7.1", threads=1).predict(graph)
     tvm = Predictor.load("rpi4", runtime="tvm").predict(graph)
     assert any("threads" in warning for warning in one_thread.warnings) and one_thread.latency_ms > usual.latency_ms
     assert tvm.kind == "uncalibrated" and any("data sheet" in warning for warning in tvm.warnings)
@@ -145,3 +145,11 @@ def test_four_threads_are_not_slower_than_one_on_small_pictures() -> None:
     four = Predictor.load("rpi4").predict_many(cells[:100])
     speed_up = np.median([a.latency_ms / b.latency_ms for a, b in zip(one, four, strict=True)])
     assert 1 < speed_up < 4 * 1.8 / 1.5
+
+
+def test_a_setting_that_was_measured_is_taken_before_one_that_is_scaled() -> None:
+    """The Pi 4's one-thread TFLite figures have no version; the default's has one, and four threads."""
+    assert Predictor.load("rpi4", threads=1).fitted is not None
+    assert Predictor.load("rpi4", threads=1).setting == Predictor.load("rpi4", runtime="tflite", threads=1).setting
+    assert Predictor.load("rpi4", runtime="tflite-2.7.1", threads=1).setting.version == "2.7.1"
+    assert Predictor.load("rpi4").setting.version == "2.7.1"
