@@ -75,8 +75,8 @@ def _five_lines(card: Card) -> list[str]:
     return [
         "```sh",
         f"scp -r {card.name} pi@raspberrypi.local:",
-        f"ssh pi@raspberrypi.local && cd {card.name}",
-        "python3 -m venv .venv",
+        "ssh pi@raspberrypi.local",
+        f"cd {card.name} && python3 -m venv .venv",
         f".venv/bin/pip install {' '.join(packages)}",
         f".venv/bin/python classify.py {first.file} picture.jpg",
         "```",

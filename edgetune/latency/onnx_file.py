@@ -103,6 +103,15 @@ def _check_external_data(model: onnx.ModelProto, path: Path) -> None:
             raise ModelFileError(f"its weights are missing: {location!r}", where=path, mend="copy that file too")
 
 
+def external_files(path: Path) -> list[str]:
+    """The files beside an ONNX file, as it names them, that hold weights of it."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    return sorted({entry.value for entry in entries if entry.key == "location"})
+
+
 def _drop_data(tensor: onnx.TensorProto) -> None:
     elements = 1
     for size in tensor.dims:

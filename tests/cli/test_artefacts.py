@@ -104,6 +104,14 @@ def test_only_files_can_be_simulated_and_only_on_the_rpi4(refuses: Refuses, mode
     assert "absent.onnx" in refuses("predict", "absent.onnx", "--simulate")
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--threads", "4"), ("--precision", "fp32"), ("--runtime", "tvm"), ("--cpu-mhz", "600"), ("--space", "small")],
+)
+def test_what_a_simulation_would_ignore_is_refused(refuses: Refuses, model: Path, option: str, value: str) -> None:
+    assert f"{option}: has no say with --simulate" in refuses("predict", model, "--simulate", option, value)
+
+
 def test_no_room_for_a_bundle(card: Card, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

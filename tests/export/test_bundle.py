@@ -54,6 +54,8 @@ def test_the_page_gives_every_latency_its_kind_and_conditions(bundle: Bundle) ->
     assert "No ONNX, INT8: 0.8 times as fast as float32" in page
     commands = page.split("```")[1].splitlines()[1:]
     assert len(commands) == 5
+    assert commands[1] == "ssh pi@raspberrypi.local", "what stands behind it would run on this machine"
+    assert commands[2].startswith("cd trial-007 && ")
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "README.md", "classify.py"])
@@ -132,3 +134,36 @@ def test_pictures_are_read_as_in_training(mode: str, name: str, channels: int, t
     expected = decode((tmp_path / name).read_bytes(), 32, channels)
     given = read_pixels(str(tmp_path / name), 32, channels)
     np.testing.assert_array_equal(given[0].transpose(1, 2, 0), expected)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_of_16_bits_are_read_as_in_training(name: str, channels: int, tmp_path: Path) -> None:
+    from edgetune.data.decode import decode
+
+    noise = np.random.default_rng(0).integers(0, 65536, (50, 70), np.uint16)
+    Image.fromarray(noise).save(tmp_path / name)
+    expected = decode((tmp_path / name).read_bytes(), 32, channels)
+    given = read_pixels(str(tmp_path / name), 32, channels)
+    np.testing.assert_array_equal(given[0].transpose(1, 2, 0), expected)
+
+
+@pytest.mark.parametrize("pixels", [np.full((9, 9), 0.5, np.float32), np.full((9, 9), 70_000, np.int32)])
+def test_pictures_whose_scale_is_unknown_are_refused_as_in_training(pixels: np.ndarray, tmp_path: Path) -> None:
+    from edgetune.data.decode import UnreadablePicture, decode
+
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadablePicture, match="scale is unknown"):
+        decode((tmp_path / "a.tif").read_bytes(), 8, 1)
+    with pytest.raises(SystemExit, match="scale is unknown"):
+        read_pixels(str(tmp_path / "a.tif"), 8, 1)
+
+
+def test_the_scripts_read_the_reference_pictures_as_they_are_stored(
+    card: Card, dense_onnx: Path, digits: Digits, tmp_path: Path
+) -> None:
+    reference = digits.test[:2], np.zeros((2, 10), np.float32)
+    folder = write_bundle(tmp_path / "bundle", card, {"model.onnx": dense_onnx}, reference=reference).folder
+    command = [sys.executable, "run_onnx.py", "model.onnx", "reference_pictures.npy", "logits.npy"]
+    subprocess.run(command, cwd=folder, check=True)
+    assert np.load(folder / "logits.npy").shape == (2, 10)
