@@ -16,7 +16,7 @@ from edgetune.cli import app, main
 from edgetune.errors import MissingDependencyError, StorageError
 from edgetune.export import linker
 from edgetune.export.bundle import write_bundle
-from edgetune.export.card import Artefact, Card, Data, Preprocessing, Teacher
+from edgetune.export.card import SCHEMA, Artefact, Card, Data, Preprocessing, Teacher
 
 from .conftest import Refuses
 
@@ -62,7 +62,7 @@ def test_a_bundle_whose_file_was_changed(refuses: Refuses, bundle: Path) -> None
 
 def test_a_card_of_a_newer_schema(refuses: Refuses, bundle: Path) -> None:
     text = (bundle / "card.json").read_text()
-    (bundle / "card.json").write_text(text.replace('"schema_version": 3', '"schema_version": 4'))
+    (bundle / "card.json").write_text(text.replace(f'"schema_version": {SCHEMA}', f'"schema_version": {SCHEMA + 1}'))
     assert "update edgetune" in refuses("verify", bundle)
 
 

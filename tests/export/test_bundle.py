@@ -79,7 +79,62 @@ def test_another_schema_is_refused(bundle: Bundle, schema: int, mend: str) -> No
         read_bundle(bundle.folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1}', "\udcff"])
+@pytest.mark.parametrize("name", ["numpy.py", "onnxruntime/__init__.py", "numpy.pyc", "PIL.so"])
+def test_what_python_would_import_must_be_listed(bundle: Bundle, name: str) -> None:
+    for left_alone in (".venv/lib/numpy.py", "__pycache__/run_onnx.pyc", "picture.jpg"):
+        (bundle.folder / left_alone).parent.mkdir(parents=True, exist_ok=True)
+        (bundle.folder / left_alone).touch()
+    assert read_bundle(bundle.folder) == bundle
+    (bundle.folder / name).parent.mkdir(exist_ok=True)
+    (bundle.folder / name).touch()
+    with pytest.raises(ExportError, match=rf"{name}.*does not list"):
+        read_bundle(bundle.folder)
+
+
+def test_an_artefact_that_the_card_does_not_list_is_named(bundle: Bundle) -> None:
+    values = json.loads((bundle.folder / "card.json").read_text())
+    values["artefacts"][0]["file"] = "nosuch.onnx"
+    (bundle.folder / "card.json").write_text(json.dumps(values))
+    with pytest.raises(ExportError, match=r"nosuch\.onnx.*not among its files"):
+        read_bundle(bundle.folder)
+
+
+def test_a_card_that_is_a_folder_or_a_loop_is_refused(bundle: Bundle) -> None:
+    card = bundle.folder / "card.json"
+    card.unlink()
+    card.mkdir()
+    with pytest.raises(ExportError, match="not a bundle"):
+        read_bundle(bundle.folder)
+    card.rmdir()
+    card.symlink_to(card.name)
+    with pytest.raises(ExportError, match="not a bundle"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("name", ["reference_pictures.npy", "reference_logits.npy"])
+@pytest.mark.parametrize("values", [None, b"garbage", np.array([{}]), np.zeros(3), np.zeros((2, 3)), np.array("a")])
+def test_references_that_are_no_arrays_of_numbers_are_refused(
+    card: Card, dense_onnx: Path, tmp_path: Path, name: str, values: object
+) -> None:
+    reference = np.zeros((1, 1, 28, 28)), np.zeros((1, 10))
+    folder = write_bundle(tmp_path / "bundle", card, {"model.onnx": dense_onnx}, reference=reference).folder
+    file, found = folder / name, json.loads((folder / "card.json").read_text())
+    if isinstance(values, np.ndarray):
+        np.save(file, values, allow_pickle=True)
+    elif values is not None:
+        file.write_bytes(b"garbage")
+    if values is None:
+        file.unlink()
+        del found["files"][name]
+    else:
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        found["files"][name] = {"size_bytes": file.stat().st_size, "sha256": sha256}
+    (folder / "card.json").write_text(json.dumps(found))
+    with pytest.raises(ExportError, match="reference"):
+        read_bundle(folder).reference()
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "[]", "{}", '{"schema_version": 1}', "\udcff"])
 def test_what_is_no_card_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ExportError, match="not a bundle"):
         read_bundle(tmp_path)
