@@ -127,16 +127,22 @@ def scratch_folder(*, room: int = 0) -> Iterator[Path]:
     StorageError
         Less room than that, none left while the block ran, or no temporary folder that can be written to.
     """
-    try:
-        parent = Path(tempfile.gettempdir())
-    except FileNotFoundError as error:
-        raise StorageError("no temporary folder can be written to", mend=MORE_ROOM) from error
-    free = shutil.disk_usage(parent).free
-    if free < room:
-        what = f"{free / 1e6:.0f} MB free, {room / 1e6:.0f} MB are needed"
-        raise StorageError(what, where=parent, mend=MORE_ROOM)
+    parent = temporary_folder(room=room)
     with storage_errors(parent), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def temporary_folder(*, room: int) -> Path:
+    """Where programs put what is needed for a moment. Raises as :func:`scratch_folder`, but for what comes later."""
+    try:
+        folder = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise StorageError("no temporary folder can be written to", mend=MORE_ROOM) from error
+    free = shutil.disk_usage(folder).free
+    if free < room:
+        what = f"{free / 1e6:.0f} MB free, {room / 1e6:.0f} MB are needed"
+        raise StorageError(what, where=folder, mend=MORE_ROOM)
+    return folder
 
 
 def cache_folder() -> Path:

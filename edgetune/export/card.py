@@ -138,6 +138,8 @@ class Card(Plain):
         What onnxruntime sets aside for activations and workspace, predicted; see :mod:`edgetune.export.arena`.
     versions
         Of the packages that made the artefacts.
+    board_versions
+        Of packages that were asked for on the board in other versions, as they were named, such as 1.10.
     provenance
         How to make it again: the sample, seeds, the command.
     files
@@ -160,6 +162,7 @@ class Card(Plain):
     artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
     omitted: tuple[Omission, ...] = ()
     versions: Mapping[str, str]
+    board_versions: Mapping[str, str] = Field(default_factory=dict)
     provenance: Mapping[str, Any]
     files: Mapping[FileName, FileRecord] = Field(default_factory=dict)
     task: Literal["image classification"] = "image classification"
@@ -211,7 +214,7 @@ class Card(Plain):
 MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: lambda card: card | {"signed_off": []},
     2: lambda card: card,  # weights of an INT8 file's own came with 3
-    3: lambda card: card,  # records with the card's digest came with 4
+    3: lambda card: card,  # records with the card's digest and the board's versions came with 4
 }
 """What makes a card of one schema a card of the next."""
 

@@ -16,9 +16,11 @@ from edgetune.export.tuning.database import default_database, tuned_tiles
 from edgetune.export.tvm_layout import channels_last
 from edgetune.export.tvm_schedule import kernels_of, schedule_module
 from edgetune.export.tvm_tile import Registers, chosen_tile
-from edgetune.files import atomic_write
+from edgetune.files import atomic_write, temporary_folder
 
 Target = Mapping[str, Any]
+ROOM = 50_000_000
+"""Bytes that TVM and the linker take in the temporary folder."""
 SAID = 300
 """Characters of a checker's words, which quote whole nodes."""
 NAMED_ALIKE = ("avx", "bmi2", "f16c", "fma", "gfni", "vaes", "vpclmulqdq")
@@ -56,6 +58,7 @@ def compile_tvm(source: Path, target: Path, *, tvm_target: Target, database: Pat
     """
     tvm = _tvm()
     link = shared_library_linker(tvm_target["mtriple"])
+    temporary_folder(room=ROOM)
     tuned, registers = tuned_tiles(database or default_database(), tvm_target), registers_of(tvm_target)
     with tvm.target.Target(dict(tvm_target)) as llvm, atomic_write(target) as aside:
         fused = fused_kernels(source)

@@ -70,7 +70,7 @@ def bundle_network(
             raise ExportError(
                 f"nothing is left for a bundle: {reasons}", where=folder.name, mend="add onnx to --formats"
             )
-        card = _card(task, distilled, teacher, artefacts, omitted, provenance)
+        card = _card(task, distilled, teacher, artefacts, omitted, provenance, form)
         files = {artefact.file: work / artefact.file for artefact in artefacts}
         return write_bundle(folder, card, files, reference=(pixels[:REFERENCES], expected.logits[:REFERENCES]))
 
@@ -82,6 +82,7 @@ def _card(
     artefacts: list[cards.Artefact],
     omitted: list[cards.Omission],
     provenance: Mapping[str, object],
+    form: OnnxForm,
 ) -> cards.Card:
     data, graph = task.dataset, task.graph(distilled.trial.sample)
     formats = {artefact.format for artefact in artefacts}
@@ -111,6 +112,7 @@ def _card(
         artefacts=tuple(artefacts),
         omitted=tuple(omitted),
         versions={package: version(package) for package in packages},
+        board_versions={"onnxruntime": form.onnxruntime} if form.onnxruntime else {},
         provenance={**provenance, "sample": dict(distilled.trial.sample.values)},
     )
 

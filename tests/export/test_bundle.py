@@ -15,6 +15,7 @@ from edgetune.errors import ExportError
 from edgetune.export.board.classify import read_pixels
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
 from edgetune.export.card import SCHEMA, Artefact, Card
+from edgetune.export.readme import readme_of
 from tests.export.conftest import Digits
 
 
@@ -222,3 +223,10 @@ def test_the_scripts_read_the_reference_pictures_as_they_are_stored(
     command = [sys.executable, "run_onnx.py", "model.onnx", "reference_pictures.npy", "logits.npy"]
     subprocess.run(command, cwd=folder, check=True)
     assert np.load(folder / "logits.npy").shape == (2, 10)
+
+
+@pytest.mark.parametrize(("asked", "pin"), [("1.10", "onnxruntime~=1.10.0"), ("1.10.1", "onnxruntime==1.10.1")])
+def test_the_page_installs_the_version_that_was_asked_for_on_the_board(card: Card, asked: str, pin: str) -> None:
+    page = readme_of(card.model_copy(update={"board_versions": {"onnxruntime": asked}}))
+    assert f" {pin}\n" in page
+    assert "onnxruntime 1.32.0" in page, "what made it"
