@@ -197,12 +197,12 @@ class Card(Plain):
             found = values["schema_version"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ExportError("not a bundle's card", where=where, mend="export the bundle again") from error
-        while isinstance(found, int) and found in MIGRATIONS:
+        while type(found) is int and found in MIGRATIONS:  # true is an int to Python
             found += 1
             values = MIGRATIONS[found - 1](values) | {"schema_version": found}
         if found != SCHEMA:
             mend = "update edgetune" if isinstance(found, int) and found > SCHEMA else "export the bundle again"
-            raise ExportError(f"a card of schema {found}, this edgetune reads 1 to {SCHEMA}", where=where, mend=mend)
+            raise ExportError(f"a card of schema {found!r}, this edgetune reads 1 to {SCHEMA}", where=where, mend=mend)
         try:
             return Card.model_validate_json(json.dumps(values))
         except ValidationError as error:

@@ -68,7 +68,7 @@ def bundle_network(
         if not artefacts:
             reasons = "; ".join(f"{omission.format}: {omission.reason}" for omission in omitted)
             raise ExportError(
-                f"nothing is left for a bundle: {reasons}", where=folder.name, mend="add onnx to --formats"
+                f"nothing is left for a bundle: {reasons}", where=distilled.name, mend="add onnx to --formats"
             )
         card = _card(task, distilled, teacher, artefacts, omitted, provenance, form)
         files = {artefact.file: work / artefact.file for artefact in artefacts}

@@ -76,7 +76,7 @@ def test_when_all_that_were_asked_for_are_left_out_the_reasons_are_told(
     monkeypatch.setattr(bundling, "make_artefacts", lambda shop, formats: [omission])
     monkeypatch.setattr(bundling, "pixels_of", lambda pictures, count: np.zeros(1))
     monkeypatch.setattr(bundling, "torch_logits_of", lambda network, pixels: np.zeros(1))
-    nothing = SimpleNamespace(dataset=SimpleNamespace(validation=None), network=None)
+    nothing = SimpleNamespace(dataset=SimpleNamespace(validation=None), network=None, name="trial-004")
     quantised: dict[str, Quantised] = {}
     with pytest.raises(ExportError, match=rf"{only}: no linker.*add onnx to --formats"):
         bundling.bundle_network(
