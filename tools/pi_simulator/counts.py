@@ -1,8 +1,12 @@
-"""Executed instructions and modelled cache misses of one inference on the emulated board. They repeat exactly."""
+"""Executed instructions and modelled cache misses of one inference on the emulated board.
+
+On one machine instructions repeat exactly, misses to about one in ten thousand.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +21,7 @@ import numpy as np
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError, last_line
 from edgetune.export.verify import RUNNERS
-from edgetune.files import MORE_ROOM, atomic_write, cache_folder, scratch_folder
+from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
 from edgetune.latency.onnx_file import external_files
 from tools.pi_userland import PiUserland
 from tools.pi_userland.build import WHEELS
@@ -31,7 +35,7 @@ LIMIT = 1800.0  # seconds
 REGION, RUNNER, PICTURE, ROOT = "region.py", "runner.py", "picture.npy", "userland"
 FOLDER = 77  # a number that no other open file has
 SCRATCH = f"/proc/self/fd/{FOLDER}"
-"""The scratch folder's name for the program: its own is another each time."""
+"""The scratch folder's name for the program: its own depends on where the cache is."""
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/nonexistent",
@@ -110,7 +114,7 @@ def count(
 
     `packages` join the Python path; `settling` inferences, in which a runtime lays out its memory, run before.
     """
-    with scratch_folder() as scratch, _opened(scratch) as folder:
+    with _scratch() as scratch, _opened(scratch) as folder:
         _lay_out(scratch, userland, runner, model, picture)
         out = scratch / "counts.txt"
         plugin = f"{_plugin()},out={out},caches={'on' if caches else 'off'}"
@@ -135,6 +139,21 @@ def count(
         if done.returncode != 0:
             raise ExportError(f"failed on the emulated board: {last_line(done.stderr)}", where=model)
         return parse(out)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder whose name is always the same: onnxruntime looks it up, and hashes it. One process has it at a time."""
+    folder = cache_folder() / "pi-simulator-scratch"
+    make_folder(folder.parent)
+    with storage_errors(folder), folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lay_out(scratch: Path, userland: PiUserland, runner: Path, model: Path, picture: np.ndarray) -> None:
@@ -172,7 +191,7 @@ def parse(file: Path) -> Counts:
     lines = file.read_text().splitlines() if file.exists() else []
     words = lines[0].split() if lines else []
     if lines[-1:] != ["end"] or words[:2] != ["blocks", str(len(lines) - 2)]:
-        raise StorageError("the counts were cut short: no room left on the disk", where=file.parent, mend=MORE_ROOM)
+        raise StorageError("the counts were cut short: no room left on the disk", where=file.parent, mend="free some")
     totals = dict(zip(words[2::2], map(int, words[3::2]), strict=True))
     rows = (line.split() for line in lines[1:-1])
     blocks = (Block(int(row[1]), tuple(int(word, 16) for word in row[2:])) for row in rows)
