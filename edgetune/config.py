@@ -29,7 +29,8 @@ Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseco
 Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
 Accuracy = Annotated[str, AfterValidator(lambda text: _valid(units.fraction, text))]
 Formats = Annotated[str, AfterValidator(lambda text: _valid(formats_of, text))]
-Duration = Annotated[str, AfterValidator(lambda text: _valid(units.seconds, text))]
+Duration = Annotated[str, AfterValidator(lambda text: _above_zero(units.seconds, text))]
+Memory = Annotated[str, AfterValidator(lambda text: _above_zero(units.size, text))]
 
 
 class Section(BaseModel):
@@ -152,7 +153,9 @@ class Options(Section):
         return {"values": given} if isinstance(given, list | tuple) else given
 
     def parameter(self, label: str) -> Parameter:
-        """In a space; raises :class:`SpaceError` where it is neither a list nor a range."""
+        """In a space; raises :class:`SpaceError` where it is neither a list nor a range, or something of both."""
+        if self.values and (self.low is not None or self.high is not None or self.log):
+            raise SpaceError("a list and a range at once", where=label, mend="leave out values, or low, high and log")
         if self.low is None or self.high is None:
             return space_of({label: list(self.values)}).parameters[0]
         return space_of({label: Range("", self.low, self.high, self.log)}).parameters[0]
@@ -229,7 +232,7 @@ class SearchConfig(Section):
     workers: PositiveInt | None = None
     address: str | None = None
     trial_time_limit: Duration | None = None
-    trial_memory_limit: Bytes | None = None
+    trial_memory_limit: Memory | None = None
     formats: Formats | None = None
     agent: str | None = None
     limits: Limits = Limits()
@@ -321,4 +324,11 @@ def _valid(parse: Any, text: str) -> str:
         parse(text, where="")
     except ConfigError as error:
         raise ConfigErrorInValue(error) from error
+    return text
+
+
+def _above_zero(parse: Any, text: str) -> str:
+    """As :func:`_valid`; with nothing at all no trial could end well."""
+    if parse(_valid(parse, text), where="") <= 0:
+        raise ConfigErrorInValue(ConfigError(f"{text!r} is nothing", mend="give more, or leave it out"))
     return text

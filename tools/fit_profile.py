@@ -1,15 +1,15 @@
 """Fits boards' models to their measurements and writes `model.json` beside them.
 
-    python tools/fit_profile.py            # every board, and what they have in common
-    python tools/fit_profile.py rpi4
-    python tools/fit_profile.py host       # this machine, as it was clocked last
+    python -m tools.fit_profile            # every board, and what they have in common
+    python -m tools.fit_profile rpi4
+    python -m tools.fit_profile host       # this machine, as it was clocked last
 
 A board is fitted under the distribution of the other boards, so that its cross-validated errors owe nothing to itself.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 from edgetune.device.profile import Profile, shipped_profiles
 from edgetune.latency.fit import MOST, Data, as_known, fit_profile, gather
@@ -54,4 +54,9 @@ def well_measured(profile: Profile) -> list[Data]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("boards", nargs="*")
+    boards = parser.parse_args().boards
+    if unknown := set(boards) - {"host", *(profile.name for profile in shipped_profiles())}:
+        parser.error(f"no such board: {', '.join(unknown)}")
+    main(boards)

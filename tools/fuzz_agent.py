@@ -1,6 +1,6 @@
 """Sends an agent models and requests that were damaged at random.
 
-    python tools/fuzz_agent.py --models 20000 --requests 20000 --seed 0
+    python -m tools.fuzz_agent --models 20000 --requests 20000 --seed 0
 
 Damaged models go through the check that every measurement begins with, in processes of their own with its limits; one
 that passes is measured. Damaged requests go to a running application. What must hold: the agent answers to the end, no

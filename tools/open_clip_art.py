@@ -1,6 +1,6 @@
 """Makes a folder of pictures from Open Clip Art: about 8,000 public-domain drawings in 22 untidy categories.
 
-    python tools/open_clip_art.py clip-art --most 300 --least 100
+    python -m tools.open_clip_art clip-art --most 300 --least 100
     edgetune search --data clip-art --device rpi4
 
 They come from the Debian package `openclipart-png`, which is unpacked without being installed. Categories are kept as

@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -63,8 +62,8 @@ class Link:
     Every request of the API may be repeated: it means the same twice.
     """
 
-    def __init__(self, agent: Agent, *, patience: float = 120.0, sleep: Callable[[float], object] = time.sleep) -> None:
-        self.agent, self.patience, self.sleep = agent, patience, sleep
+    def __init__(self, agent: Agent, *, patience: float = 120.0) -> None:
+        self.agent, self.patience = agent, patience
         self.connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, path: str, body: bytes | None = None, *, file: str | None = None) -> Answer:
@@ -95,7 +94,7 @@ class Link:
             self.close()
             if time.monotonic() + wait > deadline:
                 raise LinkLost(f"cannot be reached: {reason}", where=self.agent.name, mend=f"{self.agent.url}: {WHERE}")
-            self.sleep(wait)
+            time.sleep(wait)
             pause = min(2 * pause, 5.0)
 
     def close(self) -> None:

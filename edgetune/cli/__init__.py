@@ -17,6 +17,7 @@ from edgetune.cli.predict import predict
 from edgetune.cli.profile import profile
 from edgetune.cli.report import report
 from edgetune.cli.search import search
+from edgetune.cli.standard_output import written_whole
 from edgetune.cli.tune import tune
 from edgetune.cli.verify import verify
 from edgetune.cli.watch import watch
@@ -50,7 +51,8 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 def main() -> None:
     """Runs a command; an error that the user can mend is one line on standard error and exit code 2."""
     try:
-        app()
+        with written_whole():
+            app()
     except EdgetuneError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)

@@ -34,9 +34,7 @@ def measure(
     request = Request(
         runtime=_known(runtime, models[0]), threads=threads, attempts=attempts, input_shape=_shape(input_shape)
     )
-    on_host = _is_host(agent, device)
-    _check_files(models)
-    found, failures = _on_host(models, request) if on_host else _on_agents(models, agent or "", request)
+    found, failures = _on_host(models, request) if _is_host(agent, device) else _on_agents(models, agent or "", request)
     _print(found, json=json)
     for failure in failures[:-1]:
         typer.echo(f"error: {failure}", err=True)
@@ -102,6 +100,7 @@ def _on_host(models: list[Path], request: Any) -> tuple[list[tuple[Path, str, An
     from edgetune.errors import MeasurementError
     from edgetune.files import cache_folder
 
+    _check_files(models)
     yardstick = Yardstick(cache_folder() / "yardstick.json")
     if not yardstick.known():
         yardstick.survey()
@@ -119,7 +118,9 @@ def _on_agents(models: list[Path], names: str, request: Any) -> tuple[list[tuple
     from edgetune.agent.pool import measure_on
     from edgetune.agent.registry import find_agents
 
-    results = measure_on(find_agents(names), models, request)
+    agents = find_agents(names)
+    _check_files(models)
+    results = measure_on(agents, models, request)
     for note in results.notes:
         typer.echo(f"note: {note}", err=True)
     found = [(model, name, one) for model in models for name, one in results.measurements[model].items()]

@@ -22,6 +22,11 @@ def print_json(value: Any) -> None:
     print()
 
 
+def warn(error: Exception) -> None:
+    """One line on standard error, for what does not keep the command from its work."""
+    print(f"warning: {error}", file=sys.stderr)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on standard output, as wide as its contents when piped."""
     table = Table(title=title or None, title_justify="left", header_style="bold")

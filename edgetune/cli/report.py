@@ -32,7 +32,7 @@ def report(
     from edgetune.report.summary import RunSummary, adapter
     from edgetune.report.webhook import check_webhook, post
 
-    if webhook:
+    if webhook is not None:
         check_webhook(webhook)
     folder = RunFolder.open(run)
     if not folder.summary.is_file():
@@ -41,9 +41,9 @@ def report(
     if beside:
         from edgetune.pipeline.beside import with_curves
 
-        summary = with_curves(summary, beside)
+        summary = with_curves(summary, run, beside)
     write_report(summary, folder.report)
-    if webhook:
+    if webhook is not None:
         post(webhook, summary.to_json().encode())
     if summary_json:
         print_json(adapter().dump_python(summary, mode="json"))

@@ -156,9 +156,10 @@ def search(
     from edgetune.cli.output import print_json, progress_reporter
     from edgetune.config import read_config
     from edgetune.errors import ConfigError, WebhookError
-    from edgetune.report.webhook import check_webhook, post
+    from edgetune.report.webhook import check_webhook, post, without_address
 
     if resume:
+        overrides.pop("address")  # where the workers are is no setting of what is searched for
         given = [
             config,
             out,
@@ -170,10 +171,10 @@ def search(
             raise ConfigError(
                 "a run goes on with the settings it was started with",
                 where="--resume",
-                mend="leave the other flags out",
+                mend="leave the other flags out, but for --address",
             )
     settings = read_config(config, {} if resume else overrides)
-    if webhook:
+    if webhook is not None:
         check_webhook(webhook)
 
     from edgetune.agent.registry import find_agents
@@ -185,8 +186,8 @@ def search(
     if metrics_port is not None:
         check_port(metrics_port)
     with progress_reporter() as bars, ExitStack() as while_running:
-        command = shlex.join(["edgetune", *sys.argv[1:]])
-        run = go_on(resume, bars) if resume else start(settings, out, bars, command=command)
+        command = shlex.join(["edgetune", *without_address(sys.argv[1:])])
+        run = go_on(resume, bars, address=address) if resume else start(settings, out, bars, command=command)
         bars.say(f"run folder: {run.folder.path}")
         if metrics_port is not None:
             agents = find_agents(run.config.agent) if run.config.agent else []
@@ -197,7 +198,7 @@ def search(
         except KeyboardInterrupt:
             bars.say(f"stopped; go on with: edgetune search --resume {run.folder.path}")
             raise typer.Exit(130) from None
-        if webhook:
+        if webhook is not None:
             try:
                 post(webhook, summary.to_json().encode())
             except WebhookError as error:  # the run itself went well

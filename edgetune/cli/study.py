@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgetune.cli.output import print_json, print_table
+from edgetune.cli.output import print_json, print_table, warn
 
 if TYPE_CHECKING:
     from edgetune.search.problem import Problem
@@ -34,12 +34,17 @@ def ls(
     folder: Annotated[Path, typer.Argument(help="Where to look, at any depth.")] = Path("runs"), json: Json = False
 ) -> None:
     """List the studies below a folder: how many trials ended how, how many are on the front."""
-    from edgetune.errors import StudyError
+    from edgetune.errors import EdgetuneError, StudyError
     from edgetune.search.study import STUDY_FILE
     from edgetune.search.study_tables import overview
 
-    rows = [overview(path) for path in sorted(folder.rglob(STUDY_FILE))]
-    if not rows:
+    rows = []
+    for path in (paths := sorted(folder.rglob(STUDY_FILE))):
+        try:
+            rows.append(overview(path))
+        except EdgetuneError as error:  # one bad file hides no other
+            warn(error)
+    if not paths:
         raise StudyError("no study below it", where=folder, mend="name a folder with runs")
     if json:
         print_json(rows)
@@ -52,7 +57,8 @@ def ls(
 @app.command()
 def show(study: Where, json: Json = False) -> None:
     """Show a study's front, what it was searched for, and why trials failed; samples are in the JSON."""
-    from edgetune.latency.quality import device_rows
+    from edgetune.search.narrowing import narrowings
+    from edgetune.search.narrowing_note import noted_changes
     from edgetune.search.pareto import front
     from edgetune.search.problem_note import noted_problem
     from edgetune.search.study import Study
@@ -61,6 +67,7 @@ def show(study: Where, json: Json = False) -> None:
     path = find_study(study)
     with Study.open(path, read_only=True) as opened:
         problem, trials = noted_problem(opened), opened.trials()
+        left = narrowings(problem.space, noted_changes(opened))
         device = opened.settings.get("config", {}).get("device")
         if json:
             print_json({**overview(path), **study_json(opened)})
@@ -71,10 +78,11 @@ def show(study: Where, json: Json = False) -> None:
     for objective in problem.objectives:
         held = f", {objective.format_limit()}" if objective.limit is not None else ""
         print(f"  {objective.name}: {objective.direction if objective.optimize else 'only limited'}{held}")
+    for label, options in left.items():
+        print(f"  the space is narrowed: {label} to {', '.join(map(str, options))}")
     best = front(problem, trials)
     if device:
-        kind = next((row["kind"] for row in device_rows() if row["device"] == device), "of an unknown kind")
-        print(f"  latencies are predicted for {device}: {kind}")
+        print(f"  latencies are predicted for {device}: {_kind_of(device)}")
     columns = ["trial", *(target.name for target in problem.targets), "seconds"]
     print_table(f"front: {len(best)} trials", columns, [_row(problem, trial) for trial in best])
     failed = [trial for trial in trials if trial.state == "failed"]
@@ -99,10 +107,12 @@ def export(
     from edgetune.errors import ConfigError
     from edgetune.files import atomic_write
     from edgetune.search.optuna_export import export_optuna
-    from edgetune.search.study import Study
+    from edgetune.search.study import Study, is_database
     from edgetune.search.study_tables import find_study, study_csv, study_json
 
     path = find_study(study)
+    if out is not None and is_database(out):
+        raise ConfigError("a database is there, and would be lost", where=f"--out {out}", mend="name another file")
     with Study.open(path, read_only=True) as opened:
         if format is Format.OPTUNA:
             if out is None:
@@ -119,6 +129,18 @@ def export(
     else:
         with atomic_write(out) as aside:
             aside.write_text(text, encoding="utf-8")
+
+
+def _kind_of(device: str) -> str:
+    """Of the latencies that this machine's profile of the board predicts, if it has one that can be read."""
+    from edgetune.device.profile import load_profile
+    from edgetune.errors import EdgetuneError
+    from edgetune.latency.quality import device_row
+
+    try:
+        return str(device_row(load_profile(device))["kind"])
+    except EdgetuneError:
+        return "of an unknown kind"
 
 
 def _row(problem: Problem, trial: Trial) -> list[str]:

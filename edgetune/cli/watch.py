@@ -112,7 +112,7 @@ def spark(values: tuple[float, ...], width: int = 48) -> str:
     >>> spark((0.0, 1.0, 2.0, 4.0))
     '▁▂▄█'
     """
-    step = max(1, len(values) // width)
+    step = max(1, -(-len(values) // width))
     shown = [*values[::step][:-1], values[-1]]
     top = max(shown) or 1.0
     return "".join(BLOCKS[min(len(BLOCKS) - 1, int(value / top * (len(BLOCKS) - 1)))] for value in shown)

@@ -73,8 +73,7 @@ class TrainingState:
             return
         state = _read(path)
         if state.get("identity") != self.identity:
-            mend = "delete it to train anew"
-            raise StudyError("the checkpoint of another network, recipe, seed or data", where=path, mend=mend)
+            raise _of_another(path)
         self._load(state)
         self.keep()
 
@@ -86,22 +85,37 @@ class TrainingState:
             part.load_state_dict(state[name])
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, identity: str | None = None) -> dict[str, Tensor]:
     """The weights in a checkpoint by their names, on the CPU.
 
     Raises
     ------
     StudyError
-        It is damaged.
+        It is damaged, or belongs to another training than `identity` says.
     """
-    return dict(_read(path)["module"])
+    state = _read(path)
+    if identity is not None and state.get("identity") != identity:
+        raise _of_another(path)
+    return dict(state["module"])
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(torch.load(path, weights_only=True, map_location="cpu"))  # one of a GPU may go on without it
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise StudyError("not a checkpoint, or cut short", where=path, mend="delete it to train anew") from error
+        state = torch.load(path, weights_only=True, map_location="cpu")  # one of a GPU may go on without it
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        raise _damaged(path) from error
+    if not isinstance(state, dict) or not isinstance(state.get("module"), dict):
+        raise _damaged(path)
+    return state
+
+
+def _damaged(path: Path) -> StudyError:
+    return StudyError("not a checkpoint, or cut short", where=path, mend="delete it to train anew")
+
+
+def _of_another(path: Path) -> StudyError:
+    mend = "delete it to train anew"
+    return StudyError("the checkpoint of another network, recipe, seed or data", where=path, mend=mend)
 
 
 def identity_of(module: nn.Module, recipe: str, seed: int, labels: np.ndarray) -> str:

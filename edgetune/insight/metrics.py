@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgetune.agent.board import BoardState
 from edgetune.agent.registry import Agent
-from edgetune.errors import ConfigError, MissingDependencyError
+from edgetune.errors import ConfigError, EdgetuneError, MissingDependencyError
 from edgetune.insight.boards import States, watched
 from edgetune.insight.state import RunState
 
@@ -31,7 +31,19 @@ class StudyCollector:
         """Called by prometheus_client, in the server's thread."""
         from prometheus_client.core import GaugeMetricFamily
 
-        state = RunState.read(self.study)
+        try:
+            state: RunState | None = RunState.read(self.study)
+        except EdgetuneError:  # deleted, or locked for long
+            state = None
+        yield GaugeMetricFamily("edgetune_study_up", "Whether the study can be read", value=float(state is not None))
+        if state is not None:
+            yield from self._study(state)
+        if boards := self.boards():
+            yield from board_metrics(boards)
+
+    def _study(self, state: RunState) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
         trials = GaugeMetricFamily("edgetune_trials", "Trials by how they ended", labels=["state"])
         for name in ("done", "infeasible", "stopped", "failed"):
             trials.add_metric([name], state.states[name])
@@ -53,8 +65,6 @@ class StudyCollector:
             share.add_metric([state.progress["stage"]], state.progress["done"] / max(1, state.progress["total"]))
             yield share
         yield self._importance(state)
-        if boards := self.boards():
-            yield from board_metrics(boards)
 
     def _importance(self, state: RunState) -> Metric:
         from prometheus_client.core import GaugeMetricFamily

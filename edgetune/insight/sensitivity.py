@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgetune.insight.state import IMPORTANCE, note_event
+from edgetune.insight.state import EVENTS, IMPORTANCE, note_event
 from edgetune.report.explanation import Event
 from edgetune.search.importance import importance
 from edgetune.search.pareto import front
@@ -13,6 +13,7 @@ from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 
 EVERY = 20  # trials between two estimates
+WARNING = ("warn", "failures")
 SETTLING = 10  # trials before the share of failures means anything
 
 
@@ -43,7 +44,8 @@ class Sensitivity:
         self.study, self.problem, self.say = study, problem, say
         self.warn_failed, self.stop_flat = warn_failed, stop_flat
         self.trials = {trial.number: trial for trial in study.trials()}
-        self._warned = False
+        noted = [(event["action"], event["what"]) for event in study.note(EVENTS, [])]
+        self._warned = WARNING in noted  # before the search was stopped
 
     def __call__(self, trial: Trial) -> None:
         """After each trial."""
@@ -77,7 +79,7 @@ class Sensitivity:
         self._warned = True
         latest = max((t for t in self.trials.values() if t.state == "failed"), key=lambda trial: trial.number)
         reason = f"{failed} of {len(self.trials)} trials failed, the last with: {latest.error}"
-        self._act(Event(len(self.trials), "warn", "failures", reason))
+        self._act(Event(len(self.trials), *WARNING, reason))
 
     def _act(self, event: Event) -> None:
         note_event(self.study, event)

@@ -102,11 +102,12 @@ def judging(objectives: Sequence[Objective]) -> Problem:
     return Problem(Space("judging", ()), tuple(objectives), lambda sample: {})
 
 
-def note_event(study: Study, event: Event) -> None:
-    """Adds an event, unless it stands there already: a resumed search repeats what it decided."""
+def note_event(study: Study, event: Event) -> bool:
+    """Adds an event, unless it stands there already: a resumed search repeats what it decided. Whether it is new."""
     events = study.note(EVENTS, [])
-    if asdict(event) not in events:
+    if new := asdict(event) not in events:
         study.set_note(EVENTS, [*events, asdict(event)])
+    return new
 
 
 def note_progress(study: Study, stage: str, done: int, total: int) -> None:

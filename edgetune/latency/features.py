@@ -6,6 +6,7 @@ slower) that is fitted to measurements. Where nothing was measured the prior's f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import log
 
@@ -171,6 +172,11 @@ def kernel_matrix(graph: Graph, machine: Machine) -> NDArray[np.float64]:
 def graph_features(graph: Graph, machine: Machine) -> NDArray[np.float64]:
     """Shape (features,): the sum over the kernels, and the network's own overhead."""
     return summed(kernel_matrix(graph, machine), machine)
+
+
+def features_of(graphs: Iterable[Graph], machine: Machine) -> NDArray[np.float64]:
+    """Shape (graphs, features)."""
+    return np.array([graph_features(graph, machine) for graph in graphs])
 
 
 def summed(matrix: NDArray[np.float64], machine: Machine) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from edgetune.device.profile import Profile
 from edgetune.errors import DataError
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import FEATURES, graph_features, machine_of
+from edgetune.latency.features import FEATURES, features_of, machine_of
 from edgetune.latency.fitted import Errors, Fitted, FittedMember, Measured
 from edgetune.latency.graph import Graph
 from edgetune.latency.measurements import Measurement, by_setting
@@ -62,7 +62,7 @@ def gather(
     machine = machine_of(profile, setting)
     names = tuple(measurement.network for measurement in measurements)
     graphs = tuple(_same(measurement, read(measurement.network)) for measurement in measurements)
-    features = np.array([graph_features(graph, machine) for graph in graphs])
+    features = features_of(graphs, machine)
     return Data(setting, names, graphs, features, np.array([measurement.latency_ms for measurement in measurements]))
 
 
@@ -100,8 +100,8 @@ def fit_setting(data: Data, prior: Prior, known: Sequence[Known] = ()) -> Fitted
         for name, groups in splits(data).items()
         if len(set(groups)) >= 3
     }
-    scores = np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in held_out.values()])
-    quantile = conformal_quantile(scores) if len(data.names) >= ENOUGH else few_quantile(scores)
+    found = np.concatenate([scores(data.latency, *prediction) for prediction in held_out.values()])
+    quantile = conformal_quantile(found) if len(data.names) >= ENOUGH else few_quantile(found)
     ensemble = fitter(data.features, data.latency)
     return Fitted(
         **asdict(data.setting),
@@ -135,6 +135,12 @@ def cross_predict(features: Array, latency: Array, groups: Sequence[str], fitter
     return predicted, spread
 
 
+def scores(latency: Array, predicted: Array, spread: Array) -> Array:
+    """How many spreads each prediction is off, shape (networks,)."""
+    off: Array = np.abs(np.log(predicted / latency)) / spread
+    return off
+
+
 def conformal_quantile(scores: Array) -> float:
     """The split-conformal quantile, with its correction for a finite sample (Vovk 2005; Lei 2018)."""
     rank = min(len(scores), ceil((len(scores) + 1) * COVERAGE))
@@ -157,7 +163,7 @@ def errors(latency: Array, predicted: Array, spread: Array, quantile: float) -> 
     from scipy.stats import spearmanr
 
     relative = np.abs(predicted / latency - 1)
-    covered = np.abs(np.log(predicted / latency)) <= quantile * spread
+    covered = scores(latency, predicted, spread) <= quantile
     order = spearmanr(latency, predicted).statistic if np.ptp(latency) > 0 else 0.0  # equal ones have none
     return Errors(
         mape_pct=round(100 * float(relative.mean()), 2),

@@ -15,8 +15,8 @@ from edgetune.device.profile import Profile
 from edgetune.errors import MeasurementError
 from edgetune.latency.cost_model import Array, CostModel, Prior, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of
-from edgetune.latency.fit import FOLDS, Data, conformal_quantile, errors, extent
+from edgetune.latency.features import FEATURES, INDEX, Machine, features_of, kernel_matrix, machine_of
+from edgetune.latency.fit import FOLDS, Data, conformal_quantile, errors, extent, scores
 from edgetune.latency.fitted import Fitted, FittedKernels, FittedMember
 from edgetune.latency.graph import Graph, Kernel
 from edgetune.latency.kernel_residual import KernelResidual
@@ -52,7 +52,7 @@ class KernelModel:
 
     def predict(self, graphs: Sequence[Graph]) -> tuple[Array, Array]:
         """Milliseconds and spreads of their logarithms, shape (graphs,)."""
-        features = np.array([graph_features(graph, self.machine) for graph in graphs])
+        features = features_of(graphs, self.machine)
         logarithm, spread = self.model.predict(features)
         return np.exp(logarithm), spread
 
@@ -67,7 +67,7 @@ def fit_kernel_model(machine: Machine, clocked: Sequence[Clocked], prior: Prior)
     spread[overheads] = LOOSE
     mean = physics.log_factors.copy()
     mean[INDEX["network"]] = prior.mean[INDEX["network"]]
-    rows = np.array([graph_features(c.graph, corrected) for c in clocked])
+    rows = features_of((c.graph for c in clocked), corrected)
     latency = np.array([c.latency_ms for c in clocked])
     return KernelModel(corrected, fit_cost_model(rows, latency, Prior(mean, np.diag(spread**-2.0))))
 
@@ -114,10 +114,10 @@ def fit_clocked(profile: Profile, setting: Setting, clocked: Sequence[Clocked], 
         held = folds == fold
         model = fit_kernel_model(machine, [c for c, out in zip(clocked, held, strict=True) if not out], prior)
         predicted[held], spread[held] = model.predict([c.graph for c, out in zip(clocked, held, strict=True) if out])
-    quantile = conformal_quantile(np.abs(np.log(predicted / latency)) / spread)
+    quantile = conformal_quantile(scores(latency, predicted, spread))
     whole = fit_kernel_model(machine, clocked, prior)
     graphs = tuple(c.graph for c in clocked)
-    features = np.array([graph_features(graph, whole.machine) for graph in graphs])
+    features = features_of(graphs, whole.machine)
     data = Data(setting, tuple(c.name for c in clocked), graphs, features, latency)
     assert whole.machine.correction is not None
     return Fitted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 ResultKind = Literal["measured", "calibrated", "simulated", "uncalibrated", "emulated"]
@@ -51,30 +51,7 @@ class Prediction:
         return sorted(self.kernels, key=lambda kernel: -kernel.latency_ms)[:count]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "latency_ms": self.latency_ms,
-            "interval_ms": list(self.interval_ms),
-            "kind": self.kind,
-            "device": self.device,
-            "runtime": self.runtime,
-            "runtime_version": self.runtime_version,
-            "precision": self.precision,
-            "threads": self.threads,
-            "cpu_mhz": self.cpu_mhz,
-            "kernels": [
-                {
-                    "name": k.name,
-                    "kind": k.kind,
-                    "output": list(k.output),
-                    "macs": k.macs,
-                    "latency_ms": k.latency_ms,
-                    "share": k.share,
-                }
-                for k in self.kernels
-            ],
-            "warnings": list(self.warnings),
-        }
+        return asdict(self)
 
     def __str__(self) -> str:
         low, high = self.interval_ms

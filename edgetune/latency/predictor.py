@@ -13,7 +13,7 @@ from edgetune.device.profile import Profile, load_profile
 from edgetune.errors import DeviceError, nearest
 from edgetune.latency.cost_model import CostModel
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import FEATURES, INDEX, Machine, graph_features, kernel_matrix, machine_of, summed
+from edgetune.latency.features import FEATURES, INDEX, Machine, features_of, kernel_matrix, machine_of, summed
 from edgetune.latency.fitted import Fitted, read_fitted
 from edgetune.latency.graph import Graph, Precision
 from edgetune.latency.part_names import PART_NAMES
@@ -118,7 +118,7 @@ class Predictor:
         """Without the kernels, for many networks at once."""
         if not graphs:
             return []
-        return self._predictions(graphs, np.array([graph_features(graph, self.machine) for graph in graphs]))
+        return self._predictions(graphs, features_of(graphs, self.machine))
 
     def _predictions(self, graphs: Sequence[Graph], features: Array) -> list[Prediction]:
         latency, low, high = self.intervals(features, np.array([self.distance(graph) for graph in graphs]))

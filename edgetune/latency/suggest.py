@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
-
 from edgetune.device.profile import list_profiles, load_profile
 from edgetune.errors import ConfigError
 from edgetune.files import atomic_write
 from edgetune.latency.design import informative_networks
-from edgetune.latency.features import graph_features, machine_of
+from edgetune.latency.features import features_of, machine_of
 from edgetune.latency.measurements import GRAPH
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
@@ -62,7 +60,7 @@ def suggest_networks(
     if not 3 <= count <= len(names):
         raise ConfigError(f"{count} networks", where="--suggest", mend=f"ask for 3 to {len(names)}")
     machine = machine_of(profile, setting)
-    features = np.array([graph_features(graphs[n], machine) for n in names])
+    features = features_of((graphs[n] for n in names), machine)
     return setting, [names[i] for i in informative_networks(features, population(), count)]
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request
 from edgetune.agent.measurement import Measurement
@@ -26,7 +24,7 @@ from edgetune.files import atomic_write, cache_folder, make_folder, storage_erro
 from edgetune.latency import measurements as latencies
 from edgetune.latency.calibrate import FEWEST, calibrate
 from edgetune.latency.design import informative_networks
-from edgetune.latency.features import graph_features, machine_of
+from edgetune.latency.features import features_of, machine_of
 from edgetune.latency.fitted import Fitted
 from edgetune.latency.population import population
 from edgetune.latency.reference import reference_graph
@@ -246,5 +244,5 @@ def _check_boards(profile: Profile, agents: Sequence[Agent]) -> str:
 def _chosen(profile: Profile, setting: Setting, count: int) -> list[str]:
     """The candidates that tell most about all of them, the most telling first."""
     machine = machine_of(profile, setting)
-    features = np.array([graph_features(reference_graph(name), machine) for name in POOL])
+    features = features_of(map(reference_graph, POOL), machine)
     return [POOL[i] for i in informative_networks(features, population(), max(count, FEWEST))]

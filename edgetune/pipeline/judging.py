@@ -26,7 +26,7 @@ from edgetune.pipeline.task import Task, load_data
 from edgetune.search.early_stop import EarlyStop, MedianStop, SuccessiveHalving
 from edgetune.search.engines.base import Engine, EvaluatorSource
 from edgetune.search.engines.processes import ProcessPool
-from edgetune.search.engines.ray_tasks import RayTasks
+from edgetune.search.engines.ray_tasks import RayTasks, check_cluster
 from edgetune.search.engines.worker_process import Limits
 from edgetune.search.learning_curve import report_step
 from edgetune.search.study import Study
@@ -174,7 +174,17 @@ def _task_of(config: dict[str, Any], data: str) -> Task:
 
 
 def check_engine(config: SearchConfig) -> None:
-    """Raises :class:`ConfigError` where settings ask of an engine what it cannot do."""
+    """Before anything is trained: that trials can be judged afterwards.
+
+    Raises
+    ------
+    ConfigError
+        Settings ask of an engine what it cannot do.
+    MissingDependencyError
+        Ray is not installed.
+    EngineError
+        There is no cluster at the address.
+    """
     asked = {
         "workers": config.workers,
         "trial_time_limit": config.trial_time_limit,
@@ -184,6 +194,8 @@ def check_engine(config: SearchConfig) -> None:
         raise ConfigError("one process judges one trial after the other", where=named[0], mend="--engine processes")
     if config.engine != "ray" and config.address is not None:
         raise ConfigError("only a Ray cluster has an address", where="address", mend="--engine ray")
+    if config.engine == "ray":
+        check_cluster(config.address)
 
 
 def engine_of(config: SearchConfig, study: Study, folder: RunFolder, judge: Judge) -> Engine | None:

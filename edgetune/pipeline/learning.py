@@ -7,21 +7,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from edgetune.data.pictures import Pictures
-from edgetune.errors import StorageError
+from edgetune.errors import StorageError, StudyError
 from edgetune.insight.explain import Judge, insight_of
 from edgetune.insight.sensitivity import Sensitivity
 from edgetune.insight.state import note_event
 from edgetune.latency.roofline import roofline
 from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import LOOKED_AT, TEACHER, meta_features
+from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report.explanation import Event, Insight
 from edgetune.reporter import Say
 from edgetune.search.adaptive import AdaptiveSpace
+from edgetune.search.memory import Past, why_silent
 from edgetune.search.narrowing import Change
+from edgetune.search.narrowing_note import note_change
 from edgetune.search.problem_note import note_objectives
 from edgetune.search.strategy import Strategy
-from edgetune.search.study import Study
+from edgetune.search.study import STUDY_FILE, Study
 from edgetune.search.trial import Trial
 from edgetune.search.warm_start import WarmStart
 
@@ -38,7 +41,14 @@ def named_study(task: Task) -> list[Entry] | None:
         The named run is none.
     """
     named = task.config.learning.warm_start
-    return None if named == "auto" else [] if named == "off" else [entry_of(Path(named))]
+    if named in ("auto", "off"):
+        return None if named == "auto" else []
+    run = Path(named).parent if Path(named).name == STUDY_FILE else Path(named)
+    if not RunFolder(run).study.is_file():
+        raise StudyError(
+            f"there is no run in {named!r}", where="--warm-start", mend="give auto, off, or a run's folder"
+        )
+    return [entry_of(run)]
 
 
 def begin(study: Study, task: Task, entries: list[Entry] | None, say: Say) -> None:
@@ -47,6 +57,9 @@ def begin(study: Study, task: Task, entries: list[Entry] | None, say: Say) -> No
     study.set_note(DATA, meta_features(task.dataset))
     if entries is not None:
         _listen_to(study, entries, say)
+        for entry in entries:
+            if reason := why_silent(entry.past, task.problem):
+                _tell(study, Event(0, "ignore", f"the trials of {entry.source}", reason), say)
 
 
 def know_teacher(study: Study, task: Task, top1_of: Callable[[Pictures], float], say: Say) -> None:
@@ -62,7 +75,7 @@ def know_teacher(study: Study, task: Task, top1_of: Callable[[Pictures], float],
         data = {**data, TEACHER: top1_of(task.dataset.validation.first(LOOKED_AT))}
         study.set_note(DATA, data)
     if study.note(PAST) is None and task.config.learning.warm_start == "auto":
-        _listen_to(study, related(task.problem, library_folder(task.config.learning.library), data), say)
+        _listen_to(study, related(task.problem, library_folder(task.config.learning.library), data, say), say)
 
 
 def _listen_to(study: Study, entries: list[Entry], say: Say) -> None:
@@ -80,17 +93,29 @@ def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
     """The configured strategy, with what is wrapped around it."""
     learning, strategy = task.config.learning, task.new_strategy()
     if earlier := noted_earlier(study):
-        strategy = WarmStart(strategy, [entry.past for entry in earlier])
+
+        def trusted(past: Past, trials: int, trust: float) -> None:
+            reason = f"it ranks this search's trials rightly; trusted to {trust:.0%} so far"
+            _tell(study, Event(trials, "trust", f"the trials of {past.source}", reason), say)
+
+        strategy = WarmStart(strategy, [entry.past for entry in earlier], on_trust=trusted)
     if learning.adapt:
 
-        def tell(change: Change) -> None:
+        def changed(change: Change) -> None:
+            note_change(study, change)
             options = ", ".join(map(str, change.options))
-            event = Event(change.trials, change.action, f"{change.label}: {options}", change.reason)
-            note_event(study, event)
-            say(f"{event.action} {event.what} ({event.reason})")
+            _tell(study, Event(change.trials, change.action, f"{change.label}: {options}", change.reason), say)
 
-        strategy = AdaptiveSpace(strategy, explore=learning.explore, freeze_below=learning.freeze_below, on_change=tell)
+        strategy = AdaptiveSpace(
+            strategy, explore=learning.explore, freeze_below=learning.freeze_below, on_change=changed
+        )
     return strategy
+
+
+def _tell(study: Study, event: Event, say: Say) -> None:
+    """Once: a resumed search decides again what it has decided."""
+    if note_event(study, event):
+        say(f"{event.action} {event.what} ({event.reason})")
 
 
 def sensitivity_of(study: Study, task: Task, say: Say) -> Sensitivity:
@@ -113,5 +138,5 @@ def finish(run: Path, task: Task, say: Say) -> None:
     library = library_folder(task.config.learning.library)
     try:
         remember(run, library)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         say(f"warning: the study was not kept for warm starts: {error}")

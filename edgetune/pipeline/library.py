@@ -7,12 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from edgetune.errors import StudyError
 from edgetune.files import atomic_write
 from edgetune.pipeline.meta_features import distance
-from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.run_folder import RunFolder, settings_of
+from edgetune.reporter import Say
 from edgetune.search.memory import Past, is_related
 from edgetune.search.problem import Problem
 from edgetune.search.problem_note import noted_objectives
@@ -20,6 +23,7 @@ from edgetune.search.study import Study
 
 FOLDER = "EDGETUNE_LIBRARY"
 """The environment variable that moves the library."""
+LONGEST_NAME = 150  # bytes of a run's name in a file's name, which may have 255
 LISTENED_TO = 3  # earlier studies, the most alike first
 DATA, TRAINING = "data set", "supernet training"
 """The study's notes with its data set's meta-features, and with what decided its supernet's weights."""
@@ -33,19 +37,31 @@ def library_folder(named: str | None = None) -> Path:
     return Path(chosen) if chosen else user_data_path("edgetune") / "studies"
 
 
+Plain: TypeAlias = bool | Annotated[int, Field(gt=-(2**63), lt=2**63)] | FiniteFloat | str
+"""A value of a sample that any parameter can compare with its own."""
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One finished study. `data` are its data set's meta-features; `training` tells supernets' trainings apart."""
+    """One finished study. `data` are its data set's meta-features; `training` tells supernets' trainings apart.
+
+    `run` is where it was kept; a later run may stand there, of another `created_at`. Older entries do not know it: 0.
+    """
 
     source: str
     space: str
     device: str
     directions: Mapping[str, str]
-    samples: list[dict[str, Any]]
-    figures: list[dict[str, float]]
-    data: Mapping[str, float] = field(default_factory=dict)
+    samples: list[dict[str, Plain]]
+    figures: list[dict[str, FiniteFloat]]
+    data: Mapping[str, FiniteFloat] = field(default_factory=dict)
     run: str = ""
     training: str = ""
+    created_at: FiniteFloat = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.samples) != len(self.figures):
+            raise ValueError(f"{len(self.samples)} samples, figures of {len(self.figures)}")
 
     @property
     def past(self) -> Past:
@@ -58,14 +74,14 @@ def entry_of(run: Path) -> Entry:
     Raises
     ------
     StudyError
-        There is no study, or it is older than warm starts.
+        There is no study, it is older than warm starts, or it is not of `edgetune search`.
     """
     with Study.open(RunFolder(run).study, read_only=True) as study:
         return _entry(run, study)
 
 
 def _entry(run: Path, study: Study) -> Entry:
-    objectives, settings = noted_objectives(study), study.settings
+    objectives, settings = noted_objectives(study), settings_of(study)
     if not objectives:
         raise StudyError("its study does not say what it searched for", where=run, mend="name a newer run")
     usable = [trial for trial in study.trials() if trial.values is not None]
@@ -79,26 +95,33 @@ def _entry(run: Path, study: Study) -> Entry:
         data=study.note(DATA, {}),
         run=str(run.resolve()),
         training=study.note(TRAINING, ""),
+        created_at=study.created_at,
     )
 
 
 def remember(run: Path, library: Path) -> None:
     """Adds a finished run to the library; the same run again takes its old place."""
-    with Study.open(RunFolder(run).study, read_only=True) as study:
-        entry, stamp = _entry(run, study), f"{study.created_at:.3f}"
-    with atomic_write(library / f"{entry.source}-{stamp}.json") as aside:
+    entry = entry_of(run)
+    name = os.fsencode(entry.source)[:LONGEST_NAME].decode(errors="ignore")
+    with atomic_write(library / f"{name}-{entry.created_at:.3f}.json") as aside:
         aside.write_text(json.dumps(asdict(entry)), encoding="utf-8")
 
 
-def related(problem: Problem, library: Path, data: Mapping[str, float]) -> list[Entry]:
+def related(problem: Problem, library: Path, data: Mapping[str, float], say: Say) -> list[Entry]:
     """The entries that know this problem's space and objectives, the most alike data set first; no damaged ones."""
-    entries = [entry for path in sorted(library.glob("*.json")) if (entry := _read(path)) is not None]
+    entries = [entry for path in sorted(library.glob("*.json")) if (entry := _read(path, say)) is not None]
     fitting = [entry for entry in entries if is_related(entry.past, problem)]
     return sorted(fitting, key=lambda entry: distance(data, entry.data))[:LISTENED_TO]
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path, say: Say) -> Entry | None:
+    """Whatever is in the file, which others may have written, it is no reason to fail."""
     try:
-        return Entry(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+        return TypeAdapter(Entry).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    say(f"warning: {path}: not the record of a study, so not listened to: {reason}")
+    return None

@@ -10,7 +10,7 @@ import numpy as np
 from edgetune.latency.cost_model import Array, Prior, fit_beneath
 from edgetune.latency.design import choose, sensitivities
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.features import graph_features
+from edgetune.latency.features import features_of
 from edgetune.latency.fit import Data, fit_setting
 from edgetune.latency.fitted import FittedMember
 from edgetune.latency.graph import Graph
@@ -72,4 +72,4 @@ def _updated(ensemble: Ensemble, features: Array, latency: Array) -> Ensemble:
 
 
 def _features(predictor: Predictor, graphs: Sequence[Graph]) -> Array:
-    return np.array([graph_features(graph, predictor.machine) for graph in graphs])
+    return features_of(graphs, predictor.machine)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from edgetune.errors import StudyError
-from edgetune.search.study import STUDY_FILE
+from edgetune.search.study import STUDY_FILE, Study
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,22 @@ class RunFolder:
     def fresh(cls, name: str, parent: Path = Path("runs")) -> RunFolder:
         """The first of runs/NAME-1, runs/NAME-2, … that is not there."""
         return next(cls(path) for number in count(1) if not (path := parent / f"{name}-{number}").exists())
+
+
+def settings_of(study: Study) -> dict[str, Any]:
+    """What `edgetune search` wrote into the study when it began: `config`, `data` (its hash), `space`, `command`.
+
+    Raises
+    ------
+    StudyError
+        Something else made the study.
+    """
+    settings = study.settings
+    config = settings.get("config")
+    if (
+        not settings.keys() >= {"data", "space"}
+        or not isinstance(config, dict)
+        or not config.keys() >= {"data", "device"}
+    ):
+        raise StudyError("not a study of `edgetune search`", where=study.path, mend="name the folder of a run")
+    return settings

@@ -14,7 +14,7 @@ from edgetune.pipeline import learning
 from edgetune.pipeline.board_looks import predictor_of
 from edgetune.pipeline.judging import check_engine
 from edgetune.pipeline.measured import check_agents
-from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.run_folder import RunFolder, settings_of
 from edgetune.pipeline.search_run import SearchRun
 from edgetune.pipeline.task import Task, load_data
 from edgetune.report.summary import RunSummary
@@ -85,19 +85,30 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     return SearchRun(folder, study, task, reporter)
 
 
-def resume(path: Path, reporter: Reporter) -> SearchRun:
+def resume(path: Path, reporter: Reporter, *, address: str | None = None) -> SearchRun:
     """Goes on with the run in `path`.
+
+    Parameters
+    ----------
+    address
+        Where the Ray cluster is now; it decides nothing of what is found.
 
     Raises
     ------
     StudyError
-        Not a run folder, a newer edgetune's, or its data set has changed since.
+        Not a run folder, a newer edgetune's, of something else than a search, or its data set has changed since.
+    ConfigError, EngineError
+        No cluster judges this run's trials, or there is none at the address.
     """
     folder = RunFolder.open(path)
     study = Study.open(folder.study)
-    config = SearchConfig.model_validate(study.settings["config"])
+    settings = settings_of(study)
+    config = SearchConfig.model_validate(settings["config"])
+    if address is not None:
+        config = config.model_copy(update={"address": address})
+        check_engine(config)
     dataset = _load(config, reporter)
-    if dataset.content_hash != study.settings["data"]:
+    if dataset.content_hash != settings["data"]:
         raise StudyError("the data set has changed since the run began", where=path, mend="start a new run")
     return SearchRun(folder, study, Task(config, dataset, predictor_of(config.device, config.agent)), reporter)
 

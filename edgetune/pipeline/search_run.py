@@ -42,7 +42,7 @@ from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.int8_tuning import Int8Tuning
-from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, early_stop_of, engine_of
+from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
@@ -74,8 +74,12 @@ class SearchRun:
         ------
         InfeasibleError
             No network holds the limits; the message names the nearest.
+        EngineError
+            Trials are left to judge, and their cluster is not there.
         """
         plan = self.plan()
+        if len(self.study) < plan.trials:
+            check_engine(self.config)  # a cluster may have gone since the run began
         with self.stage("teacher"):
             teacher = self.teacher(plan)
             learning.know_teacher(self.study, self.task, partial(self.top1_of, teacher), self.reporter.say)
@@ -156,7 +160,7 @@ class SearchRun:
             return TrainingJudge(self.task, plan.trial, outputs, self.folder.trials)
         supernet = self.task.new_supernet().to(self.device)
         earlier = learning.noted_earlier(self.study)
-        begin_supernet(supernet, earlier, self.study, self.task, plan, self.folder, self.reporter.say)
+        begin_supernet(supernet, earlier, self.study, self.task, plan, outputs, self.folder, self.reporter.say)
         self.task.train_supernet(
             supernet, outputs, plan.supernet, checkpoint=self.folder.supernet, progress=self.reporter.progress
         )
@@ -167,7 +171,7 @@ class SearchRun:
         from edgetune.search.nni_strategy import search_with_nni  # NNI takes seconds to import
 
         def on_trial(trial: Trial) -> None:
-            self.reporter.progress("search", trial.number + 1, plan.trials)
+            self.reporter.progress("search", len(self.study), plan.trials)  # workers finish out of order
             sensitivity(trial)
 
         sensitivity = learning.sensitivity_of(self.study, self.task, self.reporter.say)

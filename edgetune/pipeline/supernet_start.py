@@ -8,14 +8,15 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
-from edgetune.distill.training_state import read_weights
-from edgetune.errors import StudyError
+from edgetune.distill.training_state import identity_of, read_weights
+from edgetune.errors import StorageError, StudyError
 from edgetune.files import atomic_write
 from edgetune.insight.state import note_event
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import TRAINING, Entry
+from edgetune.pipeline.library import TRAINING, Entry, entry_of
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
@@ -27,46 +28,98 @@ HALF = 0.5  # the share of a supernet's weights that must fit
 
 
 def begin_supernet(
-    supernet: Supernet, earlier: list[Entry], study: Study, task: Task, plan: Plan, folder: RunFolder, say: Say
+    supernet: Supernet,
+    earlier: list[Entry],
+    study: Study,
+    task: Task,
+    plan: Plan,
+    outputs: np.ndarray,
+    folder: RunFolder,
+    say: Say,
 ) -> None:
     """Starts a supernet from an earlier study's, once; what is taken is copied, so that a resumed run does the same.
 
     Where the earlier training was the same in everything that decides weights, this one goes on from its checkpoint,
     which is its end unless it was stopped; the board, the limits and the strategy decide none of them. Else the weights
     are those of the first earlier supernet of which half or more fit by name and shape, and are trained as any others.
-    """
-    from safetensors.torch import load_file, save_file
 
-    training = training_of(task, plan)
-    study.set_note(TRAINING, training)
-    checkpoints = [(entry, RunFolder(Path(entry.run)).supernet) for entry in earlier]
-    if not folder.supernet.exists() and not folder.supernet_start.exists():
-        for entry, checkpoint in checkpoints:
-            if entry.training == training and checkpoint.is_file():
-                with atomic_write(folder.supernet) as aside:
-                    shutil.copyfile(checkpoint, aside)
-                _tell(study, f"that of {entry.source}", "it was trained in the same way", say)
-                return
-        for entry, checkpoint in checkpoints:
-            weights = _fitting(supernet, checkpoint, say) if checkpoint.is_file() else {}
-            share = sum(map(Tensor.numel, weights.values())) / sum(map(Tensor.numel, supernet.parameters()))
-            if share >= HALF:
-                with atomic_write(folder.supernet_start) as aside:
-                    save_file(weights, aside)
-                _tell(study, f"begins with the weights of {entry.source}", f"{share:.0%} of them fit", say)
-                break
+    Parameters
+    ----------
+    outputs
+        The teacher's logits on the training pictures, float32 (N, classes).
+    """
+    from safetensors.torch import load_file
+
+    if not folder.supernet.exists():
+        training = training_of(task, plan, outputs)
+        study.set_note(TRAINING, training)  # of the checkpoint that is made now: a given teacher may change later
+        if not folder.supernet_start.exists():
+            left = [now for entry in earlier if (now := _still_there(entry, say)) is not None]
+            identity = identity_of(supernet, plan.supernet.key, task.config.seed, task.dataset.train.labels)
+            for entry in [entry for entry in left if entry.training == training]:
+                if _take_over(entry, identity, study, folder, say):
+                    return
+                left.remove(entry)
+            any(_take_weights(entry, supernet, study, folder, say) for entry in left)
     if folder.supernet_start.exists():
         supernet.load_state_dict(load_file(folder.supernet_start), strict=False)
 
 
-def training_of(task: Task, plan: Plan) -> str:
-    """A hash of what decides a supernet's weights, but for what it began with."""
+def _still_there(entry: Entry, say: Say) -> Entry | None:
+    """What is in an earlier run's folder by now; nothing where that is gone, damaged, or another run's."""
+    run = Path(entry.run)
+    if not entry.run or not RunFolder(run).supernet.is_file():
+        return None
+    try:
+        now = entry_of(run)
+    except (StudyError, StorageError) as error:
+        say(f"warning: {error}")
+        return None
+    if now.created_at != entry.created_at if entry.created_at else now.training != entry.training:
+        say(f"the supernet of {entry.source} is gone: in {run} is another run by now")
+        return None
+    return now
+
+
+def _take_over(entry: Entry, identity: str, study: Study, folder: RunFolder, say: Say) -> bool:
+    """Copies a checkpoint that the training can go on from."""
+    checkpoint = RunFolder(Path(entry.run)).supernet
+    try:
+        read_weights(checkpoint, identity)
+    except StudyError as error:
+        say(f"warning: {error}")
+        return False
+    with atomic_write(folder.supernet) as aside:
+        shutil.copyfile(checkpoint, aside)
+    _tell(study, f"that of {entry.source}", "it was trained in the same way", say)
+    return True
+
+
+def _take_weights(entry: Entry, supernet: Supernet, study: Study, folder: RunFolder, say: Say) -> bool:
+    """Keeps the weights that fit, where they are half or more."""
+    from safetensors.torch import save_file
+
+    weights = _fitting(supernet, RunFolder(Path(entry.run)).supernet, say)
+    share = sum(map(Tensor.numel, weights.values())) / sum(map(Tensor.numel, supernet.parameters()))
+    if share < HALF:
+        return False
+    with atomic_write(folder.supernet_start) as aside:
+        save_file(weights, aside)
+    _tell(study, f"begins with the weights of {entry.source}", f"{share:.0%} of them fit", say)
+    return True
+
+
+def training_of(task: Task, plan: Plan, outputs: np.ndarray) -> str:
+    """A hash of what decides a supernet's weights, but for what it began with.
+
+    A teacher is told by its outputs: the files at its path may be replaced.
+    """
     config = task.config
     decides = {
         "data": task.dataset.content_hash,
         "space": repr(task.space),  # its pools may differ between versions
         "supernet": asdict(plan.supernet),
-        "teacher": config.teacher or {"from": config.init_teacher, "recipe": asdict(plan.teacher)},
+        "teacher": sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest(),
         "config": config.model_dump(include={"distillation", "augmentation", "seed"}),
     }
     return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()

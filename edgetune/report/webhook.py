@@ -8,7 +8,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +17,7 @@ from edgetune.errors import ConfigError, WebhookError
 
 SECRET = "EDGETUNE_WEBHOOK_SECRET"
 """The environment variable with the shared secret; on the command line every user of the machine could read it."""
+FLAG = "--webhook"
 WAITS = (1.0, 4.0, 16.0)  # seconds between the attempts
 TIMEOUT = 20.0  # seconds an attempt
 
@@ -29,22 +30,51 @@ def check_webhook(url: str) -> None:
     ConfigError
         Not HTTPS, no host, a port or characters that no address has, or a password in the address.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or not _is_plain(url) or not _has_port(parts):
-        raise ConfigError(f"{url!r} is not an https address", where="--webhook", mend="give https://HOST/PATH")
+    parts = _parts(url)
+    if parts is None or parts.scheme != "https" or not _is_plain(url):
+        raise ConfigError("not an https address", where=FLAG, mend="give https://HOST/PATH")
     if parts.username or parts.password:
-        raise ConfigError("an address with a password", where="--webhook", mend=f"put the secret into {SECRET}")
+        raise ConfigError("an address with a password", where=FLAG, mend=f"put the secret into {SECRET}")
+
+
+def _parts(url: str) -> SplitResult | None:
+    """Nothing where no host can have such a name, or no server such a port."""
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # as the connection will: labels of 1 to 63 letters
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:  # of which UnicodeError is one
+        return None
 
 
 def _is_plain(url: str) -> bool:
     return url.isascii() and url.isprintable() and " " not in url
 
 
-def _has_port(parts: SplitResult) -> bool:
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
+def shown(url: str) -> str:
+    """Scheme and host of an address, for messages: to most receivers the rest is the secret.
+
+    >>> shown("https://hooks.example.org:444/services/T0/B1")
+    'https://hooks.example.org/…'
+    """
+    parts = _parts(url)
+    return f"{parts.scheme}://{parts.hostname}/…" if parts else "the webhook"
+
+
+def without_address(arguments: Sequence[str]) -> list[str]:
+    """A command's arguments, to be kept and published, without the rest of the webhook's address.
+
+    >>> without_address(["search", "--webhook", "https://example.org/T0", "--webhook=https://example.org/T0"])
+    ['search', '--webhook', 'https://example.org/…', '--webhook=https://example.org/…']
+    """
+    kept: list[str] = []
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        if kept and kept[-1] == FLAG:
+            kept.append(shown(argument))
+        else:
+            kept.append(f"{FLAG}={shown(value)}" if flag == FLAG and equals else argument)
+    return kept
 
 
 def signature(secret: bytes, timestamp: str, body: bytes) -> str:
@@ -78,7 +108,8 @@ def post(url: str, body: bytes, *, wait: Callable[[float], None] = time.sleep) -
         except (OSError, HTTPException) as error:  # no route, no answer or a broken one, a bad certificate
             reason, final = str(getattr(error, "reason", error)) or type(error).__name__, False
         if final or pause is None:
-            raise WebhookError(f"not delivered: {reason}", where=url, mend="edgetune report RUN --webhook URL later")
+            later = "edgetune report RUN --webhook URL later"
+            raise WebhookError(f"not delivered: {reason}", where=shown(url), mend=later)
         wait(pause)
 
 

@@ -65,6 +65,7 @@ class AdaptiveSpace(Wrapping):
         self.pools = dict(pools or {})
         self.changes: list[Change] = []
         self._idle: Counter[str] = Counter()
+        self._settled: set[str] = set()  # frozen for their small share, and for nothing else
         self.trials: list[Trial] = []
 
     def _learn(self, trials: Sequence[Trial]) -> None:
@@ -97,7 +98,7 @@ class AdaptiveSpace(Wrapping):
         shares = {p.label: max(of_one[p.label] for of_one in views) for p in self.problem.space.parameters}
         for parameter in self.problem.space.parameters:
             self._freeze_or_thaw(parameter, shares[parameter.label], members)
-        self._drop(model, usable, members, shares)
+        self._drop(model, usable, members)
 
     @property
     def _threshold(self) -> float:
@@ -122,18 +123,24 @@ class AdaptiveSpace(Wrapping):
         label, threshold = parameter.label, self._threshold
         frozen = len(self.allowed.get(label, options_of(parameter))) == 1
         idle = self._idle[label] = self._idle[label] + 1 if share < threshold else 0
+        if label in self._just_changed:
+            return
         if not frozen and idle >= PATIENCE:
             values = Counter(trial.sample[label] for trial in members if label in trial.sample.values)
             if values:
                 reason = f"its share in the variation is {share:.2%} at most, less than {threshold:.2%}"
                 self._change("freeze", label, (values.most_common(1)[0][0],), reason)
-        elif frozen and label in self.allowed and share > THAWED * threshold:
+                self._settled.add(label)
+        elif label in self._settled and share > THAWED * threshold:
             options = self.pools.get(label, options_of(parameter))
             self._change("thaw", label, options, f"its share in the variation has become {share:.2%}")
 
-    def _drop(
-        self, model: Model, trials: Sequence[Trial], members: Sequence[Trial], shares: Mapping[str, float]
-    ) -> None:
+    @property
+    def _just_changed(self) -> set[str]:
+        """What was thawed or widened at this look is tried before it is judged again, at the next one."""
+        return {change.label for change in self.changes if change.trials == len(self.trials)}
+
+    def _drop(self, model: Model, trials: Sequence[Trial], members: Sequence[Trial]) -> None:
         """Options that no member of the front has, and that would put none on the front however lucky they are."""
         hopeful = self._hopeful(model, members)
         on_front = {(label, value) for trial in members for label, value in trial.sample.values.items()}
@@ -142,10 +149,12 @@ class AdaptiveSpace(Wrapping):
             label = parameter.label
             if not isinstance(parameter, Choice) or not any(label in trial.sample.values for trial in members):
                 continue  # what no member of the front has was not compared with anything
+            if label in self._just_changed | self._settled:
+                continue
             pool = self.pools.get(label, parameter.options)
             now = self.allowed.get(label, pool)
             back = [value for value in pool if value not in now and (label, value) in on_front]
-            if back and (len(now) > 1 or shares[label] >= self._threshold):
+            if back:
                 options = tuple(v for v in pool if v in now or v in back)
                 self._change("thaw", label, options, f"the front has {', '.join(map(str, back))}")
                 continue
@@ -177,6 +186,7 @@ class AdaptiveSpace(Wrapping):
 
     def _change(self, action: Action, label: str, options: tuple[Value, ...], reason: str) -> None:
         self.allowed[label] = options
+        self._settled.discard(label)
         change = Change(len(self.trials), action, label, options, reason)
         self.changes.append(change)
         self.on_change(change)

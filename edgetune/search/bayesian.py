@@ -12,6 +12,7 @@ from edgetune.search.guided import volume_gain
 from edgetune.search.model_based import ModelBased
 from edgetune.search.problem import Problem
 from edgetune.search.screen import Candidates, Screen
+from edgetune.search.settings import check_positive
 
 Acquisition = Literal["hybrid", "ei", "ucb", "ehvi"]
 ACQUISITIONS: tuple[str, ...] = get_args(Acquisition)
@@ -37,7 +38,7 @@ class Bayesian(ModelBased):
     Raises
     ------
     ConfigError
-        No acquisition has this name.
+        No acquisition has this name; `kappa` or `half_life` is not above 0.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class Bayesian(ModelBased):
         half_life: float = 30.0,
     ) -> None:
         super().__init__(problem, seed=seed, initial=initial)
+        check_positive("kappa", kappa)
+        check_positive("half_life", half_life)
         if acquisition not in ACQUISITIONS:
-            mend = nearest(acquisition, ACQUISITIONS)
+            mend = nearest(str(acquisition), ACQUISITIONS)
             raise ConfigError(f"unknown acquisition {acquisition!r}", where="bayesian", mend=mend)
         self.acquisition = acquisition
         self.kappa = kappa

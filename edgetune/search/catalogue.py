@@ -7,6 +7,7 @@ from typing import Any
 
 from edgetune.errors import ConfigError, nearest
 from edgetune.search.problem import Problem
+from edgetune.search.settings import check_count, check_names
 from edgetune.search.strategy import Strategy
 
 STRATEGIES = {
@@ -25,10 +26,13 @@ def make_strategy(name: str, problem: Problem, *, seed: int = 0, **settings: Any
     Raises
     ------
     ConfigError
-        No strategy has this name.
+        No strategy has this name, or it has no such setting; a setting or the seed has no meaning.
     """
-    if name not in STRATEGIES:
-        raise ConfigError(f"unknown strategy {name!r}", where="strategy", mend=nearest(name, STRATEGIES))
+    if name not in tuple(STRATEGIES):
+        raise ConfigError(f"unknown strategy {name!r}", where="strategy", mend=nearest(str(name), STRATEGIES))
     module, attribute = STRATEGIES[name]
-    strategy: Strategy = getattr(import_module(module), attribute)(problem, seed=seed, **settings)
+    make = getattr(import_module(module), attribute)
+    check_count("seed", seed, least=0)
+    check_names(make, name, settings)
+    strategy: Strategy = make(problem, seed=seed, **settings)
     return strategy

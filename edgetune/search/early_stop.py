@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
@@ -38,8 +39,9 @@ class EarlyStop(ABC):
         (target,) = costly
         sign = 1 if target.direction == "minimize" else -1
         competitors = _no_worse(problem, sample, [trial for trial in finished if trial.curve])
-        at = self.rule([(sign * np.array(trial.curve), trial.state == "stopped") for trial in competitors])
-        return Bars(target.direction, {step: sign * bar for step, bar in at.items()})
+        at = self.rule([(_hopeful(sign * np.array(trial.curve)), trial.state == "stopped") for trial in competitors])
+        # Where most diverged there is no bar: none would be a finite number.
+        return Bars(target.direction, {step: sign * bar for step, bar in at.items() if math.isfinite(bar)})
 
     @abstractmethod
     def rule(self, curves: Sequence[tuple[np.ndarray, bool]]) -> Mapping[int, float]:
@@ -48,7 +50,8 @@ class EarlyStop(ABC):
         Parameters
         ----------
         curves
-            Figures after each step, float (steps), and whether the trial was stopped there.
+            Figures after each step, float (steps), infinite where the trial had diverged; and whether it was stopped
+            at the last one.
         """
 
 
@@ -91,6 +94,11 @@ class SuccessiveHalving(EarlyStop):
             at[rung] = float(figures[max(0, (len(figures) + 1) // self.reduction - 1)])
             rung *= self.reduction
         return at
+
+
+def _hopeful(curve: np.ndarray) -> np.ndarray:
+    """What is no finite number is worse than any: a training that diverges must not decide on the others."""
+    return np.where(np.isfinite(curve), curve, np.inf)
 
 
 def _no_worse(problem: Problem, sample: Sample, trials: Sequence[Trial]) -> list[Trial]:

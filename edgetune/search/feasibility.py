@@ -62,6 +62,9 @@ def _candidates(nearest: Nearest, rng: np.random.Generator) -> Iterator[Sample]:
 
 def infeasible_error(problem: Problem, objectives: Sequence[Objective], values: Mapping[str, float]) -> InfeasibleError:
     """Says which limits were not held, what came nearest (its `values`), and which limits would hold it."""
+    if unknown := [objective for objective in objectives if not math.isfinite(values[objective.name])]:
+        what = f"{unknown[0].name} is {values[unknown[0].name]} even for the nearest sample"
+        return InfeasibleError(what, where=problem.space.name, mend="see that its function returns finite numbers")
     limited = [objective for objective in objectives if objective.limit is not None]
     broken = [objective for objective in limited if objective.violation(values[objective.name]) > 0]
     found = ", ".join(f"{objective.name} {objective.format(values[objective.name])}" for objective in limited)

@@ -11,6 +11,7 @@ import numpy as np
 from edgetune.search.enumeration import ENUMERABLE, enumerate_space
 from edgetune.search.genetic import from_unit
 from edgetune.search.problem import Problem
+from edgetune.search.settings import check_count
 from edgetune.search.strategy import Strategy
 from edgetune.space.parameters import Choice, Parameter, Range, Sample, Space
 
@@ -22,9 +23,15 @@ class GridSearch(Strategy):
     ----------
     points
         Values of each range in the first grid; the next grid has 2·points - 1, the first ones among them, and so on.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than 2 points, of which no finer grid could be made.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, points: int = 3) -> None:
+        check_count("points", points, least=2)
         super().__init__(problem, seed=seed)
         self.points = points
         self._samples = self._grids()

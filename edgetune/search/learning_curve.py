@@ -28,13 +28,14 @@ class Bars:
     at: Mapping[int, float]
 
     def check(self, curve: Sequence[float]) -> None:
-        """Raises :class:`Hopeless` when the best figure up to the last step does not reach that step's bar."""
+        """Raises :class:`Hopeless` when the best finite figure up to the last step does not reach that step's bar."""
         bar = self.at.get(len(curve))
         if bar is None:
             return
         maximize = self.direction == "maximize"
-        best = max(curve) if maximize else min(curve)
-        if (best < bar if maximize else best > bar) or not math.isfinite(best):
+        finite = [figure for figure in curve if math.isfinite(figure)]
+        best = max(finite, default=-math.inf) if maximize else min(finite, default=math.inf)
+        if best < bar if maximize else best > bar:
             raise Hopeless(f"stopped after step {len(curve)}: at best {best:.4g}, the bar is {bar:.4g}")
 
     def to_json(self) -> dict[str, Any]:

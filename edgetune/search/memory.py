@@ -70,6 +70,8 @@ class Memory:
 
     def knows_itself(self) -> bool:
         """Whether every second trial tells of the others, for each target; a smooth guess would rank by luck alone."""
+        if len(self.rows) < FEWEST_KNOWN:  # many trials may be alike in this space; no rank of so few is above chance
+            return False
         half = Surrogate(self.encoding)
         shown, hidden = self.rows[::2], self.rows[1::2]
         half.fit(shown, {name: found[::2] for name, found in self.found.items()})
@@ -91,15 +93,34 @@ def agrees(expected: np.ndarray, found: Sequence[float] | np.ndarray) -> bool:
 
 def is_related(past: Past, problem: Problem) -> bool:
     """Whether an earlier study knows enough of this space's labels, and every costly objective, its direction too."""
+    return why_unrelated(past, problem) is None
+
+
+def why_unrelated(past: Past, problem: Problem) -> str | None:
+    """What an earlier study lacks, in words; None where it is related."""
+    if len(past.samples) < FEWEST_KNOWN:
+        return f"it has {len(past.samples)} trials with figures, {FEWEST_KNOWN} are needed"
     known = {label for sample in past.samples for label in sample}
     labels = [parameter.label for parameter in problem.space.parameters]
-    costly = [target for target in problem.targets if not target.cheap]
-    return (
-        len(past.samples) >= FEWEST_KNOWN
-        and sum(label in known for label in labels) >= OVERLAP * len(labels)
-        and all(past.directions.get(target.name, target.direction) == target.direction for target in costly)
-        and all(target.name in figures for target in costly for figures in past.figures)
-    )
+    shared = sum(label in known for label in labels)
+    if shared < OVERLAP * len(labels):
+        return f"it knows {shared} of this space's {len(labels)} choices, {OVERLAP:.0%} are needed"
+    for target in problem.targets:
+        if target.cheap:
+            continue
+        if past.directions.get(target.name, target.direction) != target.direction:
+            return f"it wants {target.name} the other way"
+        if not all(target.name in figures for figures in past.figures):
+            return f"not all of its trials know {target.name}"
+    return None
+
+
+def why_silent(past: Past, problem: Problem) -> str | None:
+    """Why an earlier study will not be listened to, whatever this one finds; None where it may be."""
+    reason = why_unrelated(past, problem)
+    if reason is None and not Memory(past, problem, Encoding(problem.space)).knows_itself():
+        return "half of its trials do not tell of the other half"
+    return reason
 
 
 def moved(space: Space, values: Mapping[str, Value]) -> Sample:

@@ -15,6 +15,7 @@ from edgetune.search.enumeration import size_bound
 from edgetune.search.nsga2 import best_first
 from edgetune.search.problem import Problem
 from edgetune.search.screen import Candidates, Screen
+from edgetune.search.settings import check_count
 from edgetune.search.strategy import Strategy
 from edgetune.search.surrogate import Surrogate
 from edgetune.search.trial import Trial
@@ -40,9 +41,16 @@ class ModelBased(Strategy):
     ----------
     initial
         Trials before the surrogate takes over; by default as many as there are parameters, from 10 to 20.
+
+    Raises
+    ------
+    ConfigError
+        `initial` is not such a number.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, initial: int | None = None) -> None:
+        if initial is not None:
+            check_count("initial", initial, least=0)
         super().__init__(problem, seed=seed, initial=initial or int(np.clip(len(problem.space.parameters), 10, 20)))
         self.surrogate = Surrogate(self.encoding)
         self.trials: list[Trial] = []

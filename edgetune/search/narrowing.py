@@ -39,6 +39,12 @@ def replay(
     return allowed
 
 
+def narrowings(space: Space, changes: Iterable[Change]) -> dict[str, tuple[Value, ...]]:
+    """The options by label where the changes have left fewer than the space declares."""
+    left = replay(changes)
+    return {label: options for label, options in left.items() if options != options_of(space.by_label[label])}
+
+
 def narrowed(space: Space, allowed: Mapping[str, tuple[Value, ...]]) -> Space:
     """The space with only these options; conditions stay as they are."""
     return replace(space, parameters=tuple(_narrowed(parameter, allowed) for parameter in space.parameters))

@@ -9,6 +9,7 @@ import numpy as np
 from edgetune.search.genetic import offspring
 from edgetune.search.pareto import pareto_rank
 from edgetune.search.problem import Problem
+from edgetune.search.settings import check_count
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
@@ -20,10 +21,16 @@ class NSGA2(Strategy):
     Parameters
     ----------
     population
-        Survivors kept; the first so many samples are a Latin hypercube.
+        Survivors kept, at least two parents; the first so many samples are a Latin hypercube.
+
+    Raises
+    ------
+    ConfigError
+        A population that cannot be.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, population: int = 20) -> None:
+        check_count("population", population, least=2)
         super().__init__(problem, seed=seed, initial=population)
         self.population = population
         self.survivors: list[Trial] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
 
 from edgetune.errors import ConfigError
 
@@ -46,15 +47,18 @@ class Objective:
     def __post_init__(self) -> None:
         if self.direction not in get_args(Direction):
             raise ConfigError(f"unknown direction {self.direction!r}", where=self.name, mend="minimize or maximize")
-        if self.limit is not None and not math.isfinite(self.limit):
-            raise ConfigError(f"the limit {self.limit} is not a finite number", where=self.name, mend="leave it out")
+        if self.limit is not None and not _is_finite(self.limit):
+            mend = "give a number in the figure's own unit, or leave it out"
+            raise ConfigError(f"the limit {self.limit!r} is not a finite number", where=self.name, mend=mend)
 
     def minimized(self, value: float) -> float:
         """The value, negated when it is maximised: smaller is better."""
         return value if self.direction == "minimize" else -value
 
     def violation(self, value: float) -> float:
-        """By what fraction of the limit `value` breaks it; 0 when it holds."""
+        """By what fraction of the limit `value` breaks it; 0 when it holds, infinite for what is no finite number."""
+        if not math.isfinite(value):
+            return math.inf  # with or without a limit: such a trial fails
         if self.limit is None:
             return 0.0
         excess = self.minimized(value) - self.minimized(self.limit)
@@ -74,3 +78,7 @@ class Objective:
         """
         assert self.limit is not None
         return f"{self.name} at {'most' if self.direction == 'minimize' else 'least'} {self.format(self.limit)}"
+
+
+def _is_finite(limit: Any) -> bool:
+    return isinstance(limit, Real) and math.isfinite(limit)

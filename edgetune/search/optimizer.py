@@ -28,13 +28,18 @@ class CheapFunction:
     function: Function
     direction: Direction | None
     many: Functions | None = None
+    optimize: bool = True
 
 
 Given: TypeAlias = Direction | CheapFunction | Objective
 
 
 def cheap(
-    function: Function, direction: Direction | None = "minimize", *, many: Functions | None = None
+    function: Function,
+    direction: Direction | None = "minimize",
+    *,
+    many: Functions | None = None,
+    optimize: bool = True,
 ) -> CheapFunction:
     """A figure computed from a sample (a dict from label to value), so that its limit costs no trial.
 
@@ -44,8 +49,10 @@ def cheap(
         None: it is no objective, but `guided` and `bayesian` learn from it.
     many
         The same for a list of samples, where that is quicker: `guided` asks for hundreds at a time.
+    optimize
+        False: only its limit counts, the figure takes no part in the front.
     """
-    return CheapFunction(function, direction, many)
+    return CheapFunction(function, direction, many, optimize)
 
 
 class Optimizer:
@@ -81,7 +88,7 @@ class Optimizer:
     SpaceError
         The space means nothing.
     ConfigError
-        So do the objectives, a limit names none of them, or the strategy is unknown.
+        So do the objectives, a limit names none of them, the strategy is unknown, or it has no such setting.
     """
 
     def __init__(
@@ -111,17 +118,17 @@ class Optimizer:
     def tell(self, samples: Sequence[Mapping[str, Value]], values: Sequence[Mapping[str, float] | None]) -> None:
         """What came of samples, asked for or not: figures by objective name, or None for one that failed.
 
-        Cheap figures may be left out.
+        Cheap figures may be left out. A trial whose objective is missing, no number or not finite has failed; what else
+        is no number is dropped.
 
         Raises
         ------
         SpaceError
             A sample does not belong to the space.
+        ConfigError
+            Not a list of samples and one of as many results.
         """
-        if len(samples) != len(values):
-            raise ConfigError(
-                f"{len(samples)} samples but {len(values)} results", where="tell", mend="give one for each"
-            )
+        _check_told(samples, values)
         pairs = [(self.problem.space.sample(sample), value) for sample, value in zip(samples, values, strict=True)]
         start = len(self.trials)
         told = [self._trial(number, sample, value) for number, (sample, value) in enumerate(pairs, start)]
@@ -132,26 +139,61 @@ class Optimizer:
         """The non-dominated trials that hold every limit."""
         return front(self.problem, self.trials)
 
+    def nearest(self) -> Trial | None:
+        """The trial that comes closest to holding every limit, to learn from while the front is empty.
+
+        Its figures are limits that can be held. None where every trial failed.
+        """
+        known = [trial for trial in self.trials if trial.values is not None]
+        return min(known, key=self.problem.violation, default=None)
+
     def _trial(self, number: int, sample: Sample, values: Mapping[str, float] | None) -> Trial:
         known = self.problem.cheap_values(sample)
         figures, error = (None, "failed") if values is None else judged(self.problem, {**known, **values})
         return Trial(number, sample, figures, self.problem.state(figures), seed=0, error=error)
 
 
+def _check_told(samples: Any, values: Any) -> None:
+    if not _is_list(samples, Mapping):
+        raise ConfigError("samples that are no list of dicts", where="tell", mend="give those that ask gave")
+    if not _is_list(values, Mapping | None):
+        mend = "give a dict of figures by objective name for each sample, or None"
+        raise ConfigError("results that are no list of dicts", where="tell", mend=mend)
+    if len(samples) != len(values):
+        raise ConfigError(f"{len(samples)} samples but {len(values)} results", where="tell", mend="give one for each")
+
+
+def _is_list(given: Any, kind: Any) -> bool:
+    return isinstance(given, Sequence) and all(isinstance(one, kind) for one in given)
+
+
+def _check_mapping(where: str, given: Any, example: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{given!r} is not a dict", where=where, mend=f"write {example}")
+
+
 def _objectives(given: Mapping[str, Given], limits: Mapping[str, float]) -> tuple[Objective, ...]:
-    given = {name: what for name, what in given.items() if getattr(what, "direction", what) is not None}
+    _check_mapping("objectives", given, '{"error": "minimize"}')
+    _check_mapping("limits", limits, '{"error": 0.1}')
+    learnt = [name for name, what in given.items() if isinstance(what, CheapFunction) and what.direction is None]
+    given = {name: what for name, what in given.items() if name not in learnt}
     for name in limits:
         if name not in given:
             raise ConfigError(f"a limit on {name!r}, which is no objective", where="limits", mend=nearest(name, given))
-    objectives = []
-    for name, what in given.items():
-        if isinstance(what, CheapFunction):
-            assert what.direction is not None
-            objective = Objective(name, what.direction, cheap=True)
-        else:
-            objective = replace(what, name=name) if isinstance(what, Objective) else Objective(name, what)
-        objectives.append(replace(objective, limit=limits.get(name, objective.limit)))
-    return tuple(objectives)
+    objectives = [_objective(name, what) for name, what in given.items()]
+    return tuple(replace(objective, limit=limits.get(objective.name, objective.limit)) for objective in objectives)
+
+
+def _objective(name: str, what: Any) -> Objective:
+    if isinstance(what, Objective):
+        return replace(what, name=name)
+    if isinstance(what, CheapFunction):
+        assert what.direction is not None
+        return Objective(name, what.direction, cheap=True, optimize=what.optimize)
+    if callable(what):
+        mend = "wrap what costs nothing to compute in edgetune.cheap(…), and tell what costs a trial"
+        raise ConfigError("a function is no direction", where=name, mend=mend)
+    return Objective(name, what)
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,11 @@ class Problem:
         return Remembered(self.cheap) if self.cheap else None
 
     def cheap_violation(self, sample: Sample) -> float:
-        """By how much the sample breaks limits that are known without a trial; 0 when it holds them."""
-        if not any(objective.limit is not None for objective in self.cheap_objectives):
+        """By how much the sample breaks limits that are known without a trial; 0 when it holds them.
+
+        Infinite where a cheap objective is no finite number: a trial of it would be spent to fail.
+        """
+        if not self.cheap_objectives:
             return 0.0
         return violation(self.cheap_objectives, self.cheap_values(sample))
 

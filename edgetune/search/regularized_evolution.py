@@ -10,6 +10,7 @@ import numpy as np
 from edgetune.search.genetic import mutant
 from edgetune.search.nsga2 import best_first
 from edgetune.search.problem import Problem
+from edgetune.search.settings import check_count
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
@@ -26,9 +27,16 @@ class RegularizedEvolution(Strategy):
         Members alive; as many samples are drawn at random first.
     tournament
         Members compared for each parent.
+
+    Raises
+    ------
+    ConfigError
+        A population or a tournament of none.
     """
 
     def __init__(self, problem: Problem, *, seed: int = 0, population: int = 50, tournament: int = 10) -> None:
+        check_count("population", population, least=1)
+        check_count("tournament", tournament, least=1)
         super().__init__(problem, seed=seed)
         self.population = population
         self.tournament = tournament

@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from edgetune.search.early_stop import EarlyStop
 from edgetune.search.engines.base import Engine, Evaluate, Job, Outcome, trial_seed
@@ -145,13 +146,27 @@ def trial_of(problem: Problem, job: Job, outcome: Outcome) -> Trial:
 
 
 def judged(problem: Problem, values: Mapping[str, float]) -> tuple[dict[str, float] | None, str | None]:
-    """The finite figures, or None and what is wrong: an objective that is missing or not finite."""
+    """The finite figures, or None and what is wrong: an objective that is missing, no number, or not finite."""
+    numbers = {name: number for name, value in values.items() if (number := _number(value)) is not None}
     for objective in problem.objectives:
-        if objective.name not in values:
-            return None, f"the evaluation reported no {objective.name!r}"
-        if not math.isfinite(values[objective.name]):
-            return None, f"{objective.name} is {values[objective.name]}"
-    return {name: float(value) for name, value in values.items() if math.isfinite(value)}, None
+        name = objective.name
+        if name not in values:
+            return None, f"the evaluation reported no {name!r}"
+        if name not in numbers:
+            return None, f"{name} is {values[name]!r}, which is no number"
+        if not math.isfinite(numbers[name]):
+            return None, f"{name} is {numbers[name]}"
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}, None
+
+
+def _number(value: Any) -> float | None:
+    """Of whatever is a number, such as numpy's or a tensor of one; a text is none, though it may spell one."""
+    if isinstance(value, str | bytes):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _require_feasible(problem: Problem, trials: list[Trial]) -> None:

@@ -98,6 +98,7 @@ class Screen:
         self.surrogate = surrogate
         self.costly = [objective for objective in problem.objectives if not objective.cheap]
         known = [trial.sample for trial in trials]
+        self._typical = _medians(self._figures(known))
         surrogate.fit(rows, {o.name: _column(o, trials) for o in self.costly}, self._free(known))
         self._measure(trials)
         pending_rows = surrogate.encoding.rows(pending)
@@ -148,7 +149,11 @@ class Screen:
         self.reference = np.minimum(worst, [Warp(column).worst for column in points.T])
 
     def _free(self, samples: Sequence[Sample]) -> np.ndarray:
-        """What is known of samples without a trial, float (n, figures)."""
+        """What is known of samples without a trial, float (n, figures), typical where it is no finite number."""
+        figures = self._figures(samples).reshape(len(samples), len(self._typical))
+        return np.where(np.isfinite(figures), figures, self._typical)
+
+    def _figures(self, samples: Sequence[Sample]) -> np.ndarray:
         known = self.problem.cheap_figures(samples)
         return np.array([[figures[name] for name in sorted(figures)] for figures in known], dtype=float)
 
@@ -174,6 +179,12 @@ def forecast(
             exact = np.array([target.minimized(figures[target.name]) for figures in known])
             forecasts[target.name] = Forecast(exact, None, None)
     return forecasts
+
+
+def _medians(figures: np.ndarray) -> np.ndarray:
+    """Of the finite figures of each column, float (columns); 0 where there is none."""
+    finite = [column[np.isfinite(column)] for column in figures.T]
+    return np.array([np.median(column) if len(column) else 0.0 for column in finite])
 
 
 def _column(objective: Objective, trials: Sequence[Trial]) -> np.ndarray:

@@ -54,7 +54,7 @@ class Strategy(ABC):
         """
         batch: list[Sample] = []
         while len(batch) < n and not self._exhausted:
-            sample = self._next(np.random.default_rng([self.seed, len(self.known)]))
+            sample = self._next(self._stream())
             if sample is None:
                 self._exhausted = True
             else:
@@ -62,6 +62,10 @@ class Strategy(ABC):
                 self.pending[sample.hash] = sample
                 batch.append(sample)
         return batch
+
+    def _stream(self) -> np.random.Generator:
+        """The random numbers of the next proposal; what wraps a strategy draws from others."""
+        return np.random.default_rng([self.seed, len(self.known)])
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learns what came of samples, whether or not they were asked for."""

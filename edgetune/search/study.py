@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ class Study:
         if not path.is_file():
             raise StudyError("there is no study here", where=path, mend="give the study.db of a run")
         with _storage_errors(path):
-            mode = "ro" if read_only else "rw"
+            mode = "rw" if not read_only else "ro&immutable=1" if _at_rest(path) else "ro"
             connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=30
             )
@@ -212,6 +213,22 @@ class Study:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_database(path: Path) -> bool:
+    """Whether the file is one of SQLite's, or has the name of one that it keeps beside it while it writes."""
+    database = path.with_name(path.name.removesuffix("-wal").removesuffix("-shm") or path.name)
+    try:
+        with database.open("rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
+
+
+def _at_rest(path: Path) -> bool:
+    """A finished study in a folder where SQLite can make none of the files that readers of a WAL share."""
+    own = os.access in os.supports_effective_ids
+    return not os.access(path.parent, os.W_OK, effective_ids=own) and not path.with_name(f"{path.name}-wal").exists()
 
 
 def _schema_version(path: Path, connection: sqlite3.Connection) -> int:

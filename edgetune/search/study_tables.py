@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edgetune.errors import StudyError
+from edgetune.search.narrowing import narrowings
+from edgetune.search.narrowing_note import noted_changes
 from edgetune.search.pareto import front
 from edgetune.search.problem_note import noted_problem
 from edgetune.search.study import STUDY_FILE, Study
@@ -45,7 +49,7 @@ def overview(path: Path) -> dict[str, Any]:
 
 def study_json(study: Study) -> dict[str, Any]:
     """Everything a study knows, for programs."""
-    problem, trials = noted_problem(study), study.trials()
+    problem, trials, changes = noted_problem(study), study.trials(), noted_changes(study)
     best = {trial.number for trial in front(problem, trials)}
     return {
         "created_at": study.created_at,
@@ -55,6 +59,8 @@ def study_json(study: Study) -> dict[str, Any]:
             for o in problem.objectives
         ],
         "space": TypeAdapter(Space).dump_python(problem.space, mode="json"),
+        "changes": [asdict(change) for change in changes],
+        "narrowed": {label: list(options) for label, options in narrowings(problem.space, changes).items()},
         "trials": [_trial(trial, on_front=trial.number in best) for trial in trials],
     }
 
@@ -87,7 +93,7 @@ def _trial(trial: Trial, *, on_front: bool) -> dict[str, Any]:
         "on_front": on_front,
         "values": None if trial.values is None else dict(trial.values),
         "sample": dict(trial.sample.values),
-        "curve": list(trial.curve),
+        "curve": [figure if math.isfinite(figure) else None for figure in trial.curve],  # JSON has no NaN
         "error": trial.error,
         "seed": trial.seed,
         "seconds": trial.seconds,

@@ -36,7 +36,8 @@ class Surrogate:
         rows
             Encoded samples, float (n, parameters).
         figures
-            Name to figures, float (n), smaller is better; NaN where the trial failed, which counts as hopeless.
+            Name to figures, float (n), smaller is better; NaN where the trial failed, which counts as hopeless. None at
+            all where everything is known without a trial.
         free
             Figures known without a trial, float (n, any number), if there are any.
         """
@@ -78,6 +79,8 @@ class Surrogate:
         return self._tuned[n]
 
     def _chain(self, columns: np.ndarray, targets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if not targets:
+            return {}
         fits = []
         for name, target in targets.items():
             model = self._model(0)

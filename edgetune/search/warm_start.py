@@ -8,7 +8,7 @@ proposal, the one that had no past, so a past about something else costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,14 +45,24 @@ class WarmStart(Wrapping):
     pasts
         Earlier studies; those that know too few of this space's labels, not all of its costly objectives, or nothing
         that holds for the other half of their own trials are left out.
+    on_trust
+        Told, once each, the earlier study that has proved itself, after how many trials, and how far it is trusted.
     """
 
-    def __init__(self, inner: Strategy, pasts: Sequence[Past]) -> None:
+    def __init__(
+        self,
+        inner: Strategy,
+        pasts: Sequence[Past],
+        *,
+        on_trust: Callable[[Past, int, float], None] = lambda past, trials, trust: None,
+    ) -> None:
         super().__init__(inner)
         self.encoding = Encoding(self.problem.space)
         related = [Memory(past, self.problem, self.encoding) for past in pasts if is_related(past, self.problem)]
         self.memories = [memory for memory in related if memory.knows_itself()]
         self.trials: list[Trial] = []
+        self.on_trust = on_trust
+        self._proved: set[int] = set()
         self._seen = [np.zeros((0, len(memory.targets))) for memory in self.memories]
 
     def _learn(self, trials: Sequence[Trial]) -> None:
@@ -64,6 +74,10 @@ class WarmStart(Wrapping):
                 np.vstack([seen, memory.expected(rows)]) for seen, memory in zip(self._seen, self.memories, strict=True)
             ]
         self.trials += told
+        for place in range(len(self.memories)):
+            if place not in self._proved and (trust := self.trust(place)) > 0:
+                self._proved.add(place)
+                self.on_trust(self.memories[place].past, len(self.known) - len(self.pending), trust)
 
     def _next(self, rng: np.random.Generator) -> Sample | None:
         sample = self._from_past(rng) if self.memories else None

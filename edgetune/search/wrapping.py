@@ -23,6 +23,11 @@ class Wrapping(Strategy):
     def __init__(self, inner: Strategy) -> None:
         super().__init__(inner.problem, seed=inner.seed)
         self.inner = inner
+        self._inside: list[Strategy] = [inner, *(inner._inside if isinstance(inner, Wrapping) else ())]
+
+    def _stream(self) -> np.random.Generator:
+        """Of its own: with the inner one's numbers, whether it steps in would decide what the inner one proposes."""
+        return np.random.default_rng([self.seed, len(self.known), len(self._inside)])
 
     def _propose(self, rng: np.random.Generator) -> Sample | None:
         return self.problem.space.draw(rng)
@@ -35,12 +40,13 @@ class Wrapping(Strategy):
         return next(iter(self.inner.ask(1)), None)
 
     def _instead(self, sample: Sample, of: Sample | None = None) -> Sample:
-        """Lets the inner strategy believe that it proposed `sample`, and not `of`."""
-        if of is not None and of.hash != sample.hash:
-            self.inner.known.discard(of.hash)
-            self.inner.pending.pop(of.hash, None)
-        self.inner.known.add(sample.hash)
-        self.inner.pending[sample.hash] = sample
+        """Lets the inner strategy, and what that is wrapped around, believe that it proposed `sample`, and not `of`."""
+        for strategy in self._inside:
+            if of is not None and of.hash != sample.hash:
+                strategy.known.discard(of.hash)
+                strategy.pending.pop(of.hash, None)
+            strategy.known.add(sample.hash)
+            strategy.pending[sample.hash] = sample
         return sample
 
     def _is_new(self, sample: Sample) -> bool:

@@ -9,10 +9,10 @@ Activation = Literal["relu", "hswish"]
 BlockKind = Literal["mbconv", "fused"]
 
 
-def round_width(width: float, divisor: int = 8) -> int:
+def round_width(width: float) -> int:
     """The nearest multiple of 8 that loses at most 10 %, as in MobileNetV2's reference code."""
-    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * width else rounded
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * width else rounded
 
 
 @dataclass(frozen=True)

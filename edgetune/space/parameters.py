@@ -6,10 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +27,9 @@ class Condition:
     label: str
     values: tuple[Value, ...]
 
+    def holds(self, chosen: Value | None) -> bool:
+        return _among(chosen, self.values)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -38,11 +43,20 @@ class Choice:
         return self.options[int(rng.integers(len(self.options)))]
 
     def holds(self, value: Value) -> bool:
-        return any(value == option and type(value) is type(option) for option in self.options)
+        return _among(value, self.options)
+
+    def spelled(self, value: Value) -> Value:
+        """The option that equals `value`, such as 1.0 for 1 and True for 1; `value` itself where there is none."""
+        return value if self.holds(value) else next((option for option in self.options if option == value), value)
 
     @property
     def count(self) -> float:
         return len(self.options)
+
+    @property
+    def takes(self) -> str:
+        """For a person to read."""
+        return f"one of {', '.join(map(repr, self.options))}"
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,13 @@ class Range:
     high: float
     log: bool = False
     conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Bounds become floats, and -0.0 becomes 0.0: a value at a bound is spelled as any other, and has its hash."""
+        for name in ("low", "high"):
+            bound = getattr(self, name)
+            with suppress(OverflowError):
+                object.__setattr__(self, name, float(bound) + 0.0 if isinstance(bound, Real) else bound)
 
     def draw(self, rng: np.random.Generator) -> Value:
         if not self.log:
@@ -67,6 +88,11 @@ class Range:
     @property
     def count(self) -> float:
         return math.inf
+
+    @property
+    def takes(self) -> str:
+        """For a person to read."""
+        return f"a number from {self.low:g} to {self.high:g}"
 
 
 Parameter: TypeAlias = Choice | Range
@@ -102,13 +128,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Space:
-    """Parameters with conditions; a condition names a parameter listed earlier."""
+    """Parameters with conditions; a condition names a parameter listed earlier, and its values as the options are."""
 
     name: str
     parameters: tuple[Parameter, ...]
 
     def __post_init__(self) -> None:
-        seen: set[str] = set()
+        seen: dict[str, Parameter] = {}
         for parameter in self.parameters:
             if parameter.label in seen:
                 raise SpaceError("the label occurs twice", where=f"{self.name}.{parameter.label}", mend="rename one")
@@ -119,7 +145,9 @@ class Space:
                         where=f"{self.name}.{parameter.label}",
                         mend="list the parameter that decides first",
                     )
-            seen.add(parameter.label)
+            seen[parameter.label] = parameter
+        spelled = tuple(_with_spelled_conditions(parameter, seen) for parameter in self.parameters)
+        object.__setattr__(self, "parameters", spelled)
 
     @cached_property
     def by_label(self) -> Mapping[str, Parameter]:
@@ -144,7 +172,8 @@ class Space:
         Raises
         ------
         SpaceError
-            An active label is missing, a label is unknown, or a value is not among its options.
+            An active label is missing, a label is unknown, or a value is not among its options. Numpy's numbers count
+            as Python's.
         """
         for label in values:
             if label not in self.by_label:
@@ -155,9 +184,9 @@ class Space:
                 continue
             if parameter.label not in values:
                 raise SpaceError(f"no value for {parameter.label!r}", where=self.name, mend="give one")
-            value = values[parameter.label]
+            value = plain(values[parameter.label])
             if not parameter.holds(value):
-                mend = f"it takes {parameter}"
+                mend = f"it takes {parameter.takes}"
                 raise SpaceError(f"{value!r} is not a value of {parameter.label!r}", where=self.name, mend=mend)
             # One spelling of equal numbers: 0, 0.0 and -0.0 are one network and have one hash.
             chosen[parameter.label] = float(value) + 0.0 if isinstance(parameter, Range) else value
@@ -176,4 +205,32 @@ class Space:
 
 def is_active(parameter: Parameter, chosen: Mapping[str, Value]) -> bool:
     """Whether the values chosen so far make this parameter exist."""
-    return all(chosen.get(condition.label) in condition.values for condition in parameter.conditions)
+    return all(condition.holds(chosen.get(condition.label)) for condition in parameter.conditions)
+
+
+def plain(value: Any) -> Any:
+    """Numpy's numbers and arrays as Python's numbers and lists, anything else as it is.
+
+    >>> plain(np.float64(0.5)), plain(np.arange(2)), plain("x")
+    (0.5, [0, 1], 'x')
+    """
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
+def _among(value: Value | None, values: tuple[Value, ...]) -> bool:
+    """Whether it is one of them, spelled alike: 1, 1.0 and True are three."""
+    return any(value == one and type(value) is type(one) for one in values)
+
+
+def _with_spelled_conditions(parameter: Parameter, deciders: Mapping[str, Parameter]) -> Parameter:
+    """Conditions compare with what a sample holds, so 1 becomes the 1.0 that is among the options."""
+    if not parameter.conditions:
+        return parameter
+    conditions = tuple(_spelled(condition, deciders[condition.label]) for condition in parameter.conditions)
+    return replace(parameter, conditions=conditions)
+
+
+def _spelled(condition: Condition, decider: Parameter) -> Condition:
+    if isinstance(decider, Range):
+        return condition
+    return replace(condition, values=tuple(decider.spelled(value) for value in condition.values))

@@ -24,9 +24,9 @@ import pytest
 from onnx import TensorProto, helper
 from starlette.types import Message, Receive, Scope, Send
 
-from edgetune.agent import serve
+from edgetune.agent import listener, serve
 from edgetune.agent.audit import Audit
-from edgetune.agent.guard import FREE_TRIES, FailedTokens, Guard
+from edgetune.agent.guard import FREE_TRIES, REQUESTS, FailedTokens, Guard
 from edgetune.agent.home import Certificate, Token
 from edgetune.agent.measure import sha256_of
 from edgetune.errors import AgentError, MeasurementError
@@ -239,6 +239,49 @@ def test_a_slow_loris_is_shown_the_door(start: Callable[..., Running], monkeypat
     assert ask(one, "GET", "/v1/board")[0] == 200
 
 
+def test_idle_connections_keep_nobody_out(start: Callable[..., Running]) -> None:
+    """More of them than requests may run at once, without a word and without a token."""
+    one = start()
+    with contextlib.ExitStack() as stack:
+        for _ in range(REQUESTS + 6):
+            stack.enter_context(raw(one))
+        assert ask(one, "GET", "/v1/board")[0] == 200
+
+
+def test_connections_are_counted_before_they_begin_tls(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "CONNECTIONS_OF_ONE", 4)
+    one = start()
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((one.agent.host, one.agent.port), timeout=20))
+            for _ in range(6)
+        ]
+        for stream in silent[4:]:
+            with contextlib.suppress(ConnectionResetError):
+                assert stream.recv(1) == b"", "let go of at once"
+    with one.client() as client:
+        assert client.board().jobs == 0, "counted until they are closed, no longer"
+
+
+def test_who_never_begins_tls_is_shown_the_door(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "HEADER_SECONDS", 0.5)
+    one = start()
+    place = (one.agent.host, one.agent.port)
+    with socket.create_connection(place, timeout=20) as stream, contextlib.suppress(ConnectionResetError):
+        assert stream.recv(1) == b""
+
+
+def test_someone_elses_wrong_tokens_make_an_owner_wait_not_fail(start: Callable[..., Running]) -> None:
+    one = start()
+    for _ in range(FREE_TRIES):
+        assert ask(one, "GET", "/v1/board", authorization="Bearer wrong")[0] == 401
+    assert ask(one, "GET", "/v1/board")[0] == 429, "the address has to wait"
+    with one.client() as client:
+        assert client.board().jobs == 0
+
+
 def test_a_slow_body_is_refused(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgetune.agent.app.CHUNK_SECONDS", 0.5)
     one = start()
@@ -291,6 +334,13 @@ def custom_operator() -> onnx.ModelProto:
     return model
 
 
+def shapeless() -> onnx.ModelProto:
+    """An input of unknown rank, which onnxruntime takes for a single number."""
+    model = make_model([helper.make_node("Relu", ["x"], ["y"])], [1], "y")
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    return model
+
+
 def cached_context() -> onnx.ModelProto:
     node = helper.make_node(
         "EPContext", ["x"], ["y"], domain="com.microsoft", ep_cache_context="/etc/passwd", embed_mode=0
@@ -306,6 +356,11 @@ BAD_MODELS = {
     "cached context": (cached_context().SerializeToString(), "model_refused"),
     "not ONNX": (b"PK\x03\x04" + bytes(1000), "model_refused"),
     "empty": (b"", "model_refused"),
+    "no shape": (shapeless().SerializeToString(), "model_refused"),
+    "a batch of 8": (
+        make_model([helper.make_node("Relu", ["x"], ["y"])], [8, 3, 4, 4], "y").SerializeToString(),
+        "model_refused",
+    ),
     "cut off": (convolution().SerializeToString()[:300], "model_refused"),
     "protobuf bomb": (b"\x3a\x80\x80\x04" * 20_000, "model_refused"),  # graphs within graphs, each announcing more
     "memory": (greedy().SerializeToString(), "out_of_memory"),

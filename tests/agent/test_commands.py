@@ -65,6 +65,17 @@ def test_the_whole_way(world: dict[str, str], told: dict[str, str], model: Path)
     assert "in use" in edgetune(world, "agent", "--port", told["address"].rpartition(":")[2], code=2)
 
 
+def test_one_bad_model_costs_no_other_its_figures(world: dict[str, str], model: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no model")
+    options = ("--device", "host", "--attempts", "1", "--json")
+    command = [EDGETUNE, "measure", str(bad), str(model), *options]
+    done = subprocess.run(command, env=world, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and [row["model"] for row in json.loads(done.stdout)] == [str(model)]
+    (error,) = done.stderr.splitlines()
+    assert error.startswith(f"error: {bad}: not an ONNX file")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -77,8 +88,12 @@ def test_the_whole_way(world: dict[str, str], told: dict[str, str], model: Path)
         (["agents", "add", "pi", "http://pi"], "not safe"),
         (["agents", "rm", "nobody"], "no agent"),
         (["agent", "--max-model", "5"], "no unit"),
-        (["agent", "--host", "192.0.2.1", "--port", "0"], "cannot assign requested address"),
+        (["agent", "--host", "192.0.2.1", "--port", "0"], "Cannot assign requested address"),
         (["agents", "add", "pi", "https://pi", "--fingerprint", "0" * 64], "--token TOKEN"),
+        (["agents", "add", "pi", "https://pi", "--fingerprint", "0" * 64, "--token", "…"], "not a token"),
+        (["agent", "--host", ""], "0.0.0.0 is the whole network"),
+        (["agent", "--max-time", "0s"], "1s to 24h"),
+        (["agent", "--max-memory", "0B"], "1MiB or more"),
     ],
 )
 def test_bad_input_is_one_line(world: dict[str, str], arguments: list[str], words: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import inspect
+import json
 import os
 import secrets
 import signal
@@ -26,13 +27,15 @@ from edgetune.agent.app import Settings
 from edgetune.agent.audit import Audit
 from edgetune.agent.cache import ModelCache
 from edgetune.agent.client import Client
+from edgetune.agent.home import Certificate, own_folder
 from edgetune.agent.jobs import KEPT, JobQueue
 from edgetune.agent.link import Answer, Link, LinkLost
 from edgetune.agent.measure import Limits, Request, sha256_of
 from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import Agent, parse_url
+from edgetune.agent.serve import Place, run_agent
 from edgetune.agent.wire import Refusal
-from edgetune.errors import AgentError, MeasurementError, ModelFileError
+from edgetune.errors import AgentError, EdgetuneError, MeasurementError, ModelFileError
 from tests.agent.conftest import Running, running
 from tests.agent.models import QUICK_REQUEST, convolution, endless
 
@@ -383,3 +386,78 @@ def test_a_model_that_ends_the_agent_each_time_is_given_up(
     with pytest.raises(MeasurementError, match="anew 3 times") as error:
         client.measure(model, QUICK_REQUEST)
     assert error.value.code == "agent_ended" and asked.count("PUT") == 3
+
+
+def test_a_damaged_model_in_the_cache_is_sent_again(start: Callable[..., Running], model: Path) -> None:
+    """As a power cut leaves it: the name is there, the content is not."""
+    one = start()
+    with one.client() as client:
+        assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+        for content in (b"", b"something else"):
+            (one.folder / "models" / sha256_of(model)).write_bytes(content)
+            assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+
+
+def test_a_host_that_is_stopped_leaves_no_job_behind(
+    here: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "endless.onnx"
+    onnx.save(endless(), path)
+    with here.client() as client:
+        ask = client.link.ask
+
+        def interrupted(method: str, path: str, body: bytes | None = None, *, file: str | None = None) -> Answer:
+            if "?wait=" in path:
+                raise KeyboardInterrupt
+            return ask(method, path, body, file=file)
+
+        monkeypatch.setattr(client.link, "ask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.measure(path, QUICK_REQUEST)
+    assert_idle(here)
+
+
+def test_a_job_that_nobody_asks_about_ends(
+    start: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host was killed."""
+    monkeypatch.setattr("edgetune.agent.jobs.FORGOTTEN", 0.5)
+    one, path = start(), tmp_path / "endless.onnx"
+    onnx.save(endless(), path)
+    with one.client() as client:
+        digest = sha256_of(path)
+        client.send(path, digest)
+        body = json.dumps({"model": digest}).encode()
+        assert client.link.ask("PUT", f"/v1/jobs/{secrets.token_hex(16)}", body).status == 202
+    assert_idle(one)
+
+
+def assert_idle(one: Running) -> None:
+    until = time.monotonic() + 20
+    with one.client() as client:
+        while client.board().jobs and time.monotonic() < until:
+            time.sleep(0.1)
+        assert client.board().jobs == 0
+
+
+@pytest.mark.parametrize("spoilt", ["folder", "models", "audit.log", "key.pem"])
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, spoilt: str) -> None:
+    folder = tmp_path / "agent"
+    Certificate(folder).ensure()
+    if spoilt == "folder":
+        folder = tmp_path / "file"
+        folder.write_text("")
+    elif spoilt == "audit.log":
+        (folder / spoilt).mkdir()
+    else:
+        (folder / spoilt).write_text("spoilt")
+    with pytest.raises(EdgetuneError) as error:
+        run_agent(folder, Place(port=0), Settings(), say=lambda text: pytest.fail("it started"))
+    assert spoilt in str(error.value) or spoilt == "folder"
+
+
+def test_an_agents_folder_becomes_its_users_own(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    own_folder(tmp_path)
+    Audit(tmp_path / "audit.log").close()
+    assert tmp_path.stat().st_mode & 0o077 == 0 and (tmp_path / "audit.log").stat().st_mode & 0o077 == 0

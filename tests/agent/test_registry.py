@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from edgetune.agent.registry import Agent, add_agent, find_agent, list_agents, parse_url, registry_path, remove_agent
+from edgetune.agent.home import TOKEN_BYTES
+from edgetune.agent.registry import (
+    Agent,
+    add_agent,
+    check_token,
+    find_agent,
+    list_agents,
+    parse_url,
+    registry_path,
+    remove_agent,
+)
 from edgetune.errors import AgentError
 
 PI = Agent("kitchen-pi", "pi.local", 8765, "secret", 64 * "a")
@@ -38,7 +50,18 @@ def test_a_name_is_plain(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://pi", "ftp://pi", "https://", "https://pi/x", "https://pi:99999", "https://u:p@pi"]
+    "url",
+    [
+        "http://pi",
+        "ftp://pi",
+        "https://",
+        "https://pi/x",
+        "https://pi:99999",
+        "https://u:p@pi",
+        "https://[::1",
+        "https://pi:0",
+        "https://pi..local",
+    ],
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(AgentError):
@@ -59,3 +82,20 @@ def test_a_broken_file_is_named() -> None:
         registry_path().write_text(text)
         with pytest.raises(AgentError, match="cannot be read"):
             list_agents()
+
+
+@pytest.mark.parametrize("token", ["", "…", "two\nlines" + 30 * "x", "short", 43 * "é"])
+def test_what_no_agent_printed_is_no_token(token: str) -> None:
+    with pytest.raises(AgentError, match="not a token"):
+        check_token(token)
+    assert check_token(f" {secrets.token_urlsafe(TOKEN_BYTES)} \n")
+
+
+def test_agents_that_are_added_at_once_are_all_kept() -> None:
+    names = [f"pi-{i}" for i in range(12)]
+    threads = [threading.Thread(target=add_agent, args=(replace(PI, name=name),)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(agent.name for agent in list_agents()) == sorted(names)

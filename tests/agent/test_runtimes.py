@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgetune.agent.runtimes import RUNTIMES, aligned, find_runtime, installed_runtimes, made_up
+from edgetune.agent.runtimes import RUNTIMES, aligned, find_runtime, fitting, installed_runtimes, made_up
 from edgetune.errors import DeviceError, MissingDependencyError, ModelFileError
 
 
@@ -43,6 +43,13 @@ def test_pictures_have_the_shape_and_the_kind_that_is_asked_for() -> None:
 def test_an_input_without_a_size_is_refused(shape: list[object], kind: str) -> None:
     with pytest.raises(ModelFileError):
         made_up(shape, kind)
+
+
+def test_a_shape_that_is_asked_for_must_fit_the_files() -> None:
+    assert fitting((1, 3, 32, 32), ["N", 3, "H", "W"]) == (1, 3, 32, 32)
+    for other in ((1, 4, 32, 32), (1, 3, 32)):
+        with pytest.raises(ModelFileError, match="its input is"):
+            fitting(other, ["N", 3, "H", "W"])
 
 
 def test_a_tvm_library_needs_the_shape(tmp_path: Path) -> None:

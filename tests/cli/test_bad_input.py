@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from edgetune.distill.teacher_checkpoint import Header, build, save_checkpoint
+from edgetune.errors import StudyError
+from edgetune.search.study import Study
 
 from .conftest import Refuses
 
@@ -144,7 +146,6 @@ def test_resume_on_something_else(refuses: Refuses, tmp_path: Path) -> None:
 
 
 def test_study_of_a_newer_version(refuses: Refuses, tmp_path: Path) -> None:
-    from edgetune.search.study import Study
 
     Study.create(tmp_path / "study.db", {}).close()
     connection = sqlite3.connect(tmp_path / "study.db")
@@ -155,10 +156,36 @@ def test_study_of_a_newer_version(refuses: Refuses, tmp_path: Path) -> None:
 
 def test_resume_takes_no_other_flags(refuses: Refuses, tmp_path: Path) -> None:
     assert "--resume" in refuses("search", "--resume", tmp_path, "--trials", "10")
+    assert "not a run folder" in refuses("search", "--resume", tmp_path, "--address", "other:6379")
+
+
+def test_a_webhook_without_an_address(refuses: Refuses, tmp_path: Path) -> None:
+    """As of a variable that is not set."""
+    assert "https://HOST/PATH" in refuses("search", "--data", "digits", "--webhook", "")
+    assert "https://HOST/PATH" in refuses("report", tmp_path, "--webhook", "")
+
+
+def test_the_command_is_kept_without_the_webhooks_secret(refuses: Refuses, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: object, command: str) -> None:
+        raise StudyError(f"kept: {command}")
+
+    monkeypatch.setattr("edgetune.pipeline.search.start", start)
+    kept = refuses("search", "--data", "digits", "--webhook", "https://example.org/services/T0?token=x")
+    assert "--webhook https://example.org/" in kept.replace("'", "") and "T0" not in kept and "token" not in kept
+
+
+def test_a_study_that_no_search_made(refuses: Refuses, tmp_path: Path) -> None:
+    Study.create(tmp_path / "study.db", {}).close()
+    assert "not a study of `edgetune search`" in refuses("search", "--resume", tmp_path)
+    assert "not a study of `edgetune search`" in refuses("search", "--data", "digits", "--warm-start", tmp_path)
+
+
+@pytest.mark.parametrize("named", ["Auto", "library", "backup.db"])
+def test_a_warm_start_from_no_run(refuses: Refuses, named: str) -> None:
+    assert "auto, off, or a run's folder" in refuses("search", "--data", "digits", "--warm-start", named)
 
 
 def test_report_of_an_unfinished_run(refuses: Refuses, tmp_path: Path) -> None:
-    from edgetune.search.study import Study
 
     Study.create(tmp_path / "study.db", {}).close()
     assert "not finished" in refuses("report", tmp_path)

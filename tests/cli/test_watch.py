@@ -97,4 +97,17 @@ def test_it_can_be_read_while_the_run_writes(run: Path) -> None:
 
 def test_the_curve_ends_at_its_top() -> None:
     line = spark(tuple(float(i) for i in range(500)))
-    assert line[-1] == "█" and line[0] == "▁" and len(line) <= 60
+    assert line[-1] == "█" and line[0] == "▁"
+
+
+@pytest.mark.parametrize("trials", [1, 47, 48, 49, 95, 96, 500])
+def test_the_curve_is_no_wider_than_asked_for(trials: int) -> None:
+    assert min(trials, 24) <= len(spark(tuple(map(float, range(trials))), width=48)) <= 48
+
+
+@pytest.mark.parametrize("flags", [["--once"], ["--json"]])
+def test_what_cannot_be_printed_is_one_error(run: Path, flags: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([EDGETUNE, "watch", run, *flags], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output: no room left") and len(done.stderr.splitlines()) == 1

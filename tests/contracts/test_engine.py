@@ -30,8 +30,6 @@ ENGINES: dict[str, Make] = {
 
 @pytest.fixture(params=list(ENGINES))
 def make(request: pytest.FixtureRequest) -> Make:
-    if request.param == "ray":
-        pytest.importorskip("ray")
     return ENGINES[request.param]
 
 

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from edgetune.distill.teacher import TorchTeacher
 from edgetune.distill.teacher_checkpoint import load_teacher
 from edgetune.errors import TeacherError
-
-transformers = pytest.importorskip("transformers")
 
 LABELS = {0: "ant", 1: "bee", 2: "cat"}
 SIZE = 32

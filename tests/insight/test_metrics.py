@@ -41,7 +41,14 @@ def test_what_is_scraped_is_the_study_as_it_stands(study: Study) -> None:
         assert found["edgetune_hypervolume",] == pytest.approx(state.hypervolume[-1])
         assert found["edgetune_importance", "act", "latency_ms", "variance"] < 0.05
         run_search(study, NSGA2(PROBLEM), judge, trials=45)
-        assert scraped(port)["edgetune_trials", "done"] == 45
+        found = scraped(port)
+        assert found["edgetune_trials", "done"] == 45 and found["edgetune_study_up",] == 1
+
+
+def test_a_study_that_is_gone_is_said_to_be(study: Study) -> None:
+    with serve_metrics(study.path, 0) as port:
+        study.path.unlink()
+        assert scraped(port) == {("edgetune_study_up",): 0}
 
 
 def test_boards_are_served_beside_it_and_one_that_is_off_delays_nobody(study: Study, tmp_path: Path) -> None:

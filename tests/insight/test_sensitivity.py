@@ -47,3 +47,7 @@ def test_too_many_failures_are_warned_of_once(empty: Study) -> None:
     run_search(empty, NSGA2(PROBLEM), failing, trials=20, on_trial=sensitivity)
     (event,) = empty.note(EVENTS)
     assert event["action"] == "warn" and "out of memory" in event["reason"]
+    said: list[str] = []
+    resumed = Sensitivity(empty, PROBLEM, warn_failed=0.5, say=said.append)
+    run_search(empty, NSGA2(PROBLEM), failing, trials=25, on_trial=resumed)
+    assert empty.note(EVENTS) == [event] and said == []

@@ -50,7 +50,7 @@ def test_many_at_once_are_the_same_as_one_at_a_time() -> None:
         for _ in range(5)
     ]
     for graph, prediction in zip(graphs, predictor.predict_many(graphs), strict=True):
-        alone, together = predictor.predict(graph).to_json() | {"kernels": []}, prediction.to_json()
+        alone, together = predictor.predict(graph).to_json() | {"kernels": ()}, prediction.to_json()
         assert alone.pop("interval_ms") == pytest.approx(together.pop("interval_ms"), rel=1e-9)  # sums in another order
         assert alone.pop("latency_ms") == pytest.approx(together.pop("latency_ms"), rel=1e-9)
         assert alone == together

@@ -108,3 +108,8 @@ def test_what_an_engine_cannot_do_is_refused(settings: dict[str, object], mend: 
     with pytest.raises(ConfigError, match=mend):
         check_engine(SearchConfig.model_validate(settings))
     check_engine(CONFIG)
+
+
+def test_a_cluster_that_is_not_there_is_said_before_work_begins() -> None:
+    with pytest.raises(EngineError, match="no Ray cluster answers"):
+        check_engine(SearchConfig(engine="ray", address="127.0.0.1:1"))

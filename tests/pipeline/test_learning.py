@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,18 @@ from edgetune.config import Learning, SearchConfig
 from edgetune.data.pictures import Pictures
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
-from edgetune.pipeline.learning import PAST, begin, know_teacher, named_study
+from edgetune.pipeline.learning import PAST, begin, finish, know_teacher, named_study, strategy_of
 from edgetune.pipeline.library import DATA, FOLDER, Entry, entry_of
 from edgetune.pipeline.meta_features import TEACHER, meta_features
 from edgetune.pipeline.task import Task, load_data
+from edgetune.search.adaptive import AdaptiveSpace
+from edgetune.search.narrowing import replay
+from edgetune.search.narrowing_note import noted_changes
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.study import Study
+from edgetune.search.trial import Trial
 from edgetune.search.warm_start import FEWEST
+from edgetune.space.parameters import Sample
 
 from .conftest import CONFIG, edgetune
 
@@ -145,6 +151,85 @@ def test_of_data_sets_otherwise_alike_the_one_as_hard_for_a_teacher_comes_first(
         know_teacher(study, task, lambda pictures: pytest.fail("asked twice"), said.append)  # resumed
         assert len(study.note(PAST)) == 3
     assert said == ["warm start from old, alike, hard"]
+
+
+def run_of(task: Task, folder: Path, trials: int) -> Path:
+    """A run of random networks, whose top-1 is their latency's rank, so that they tell of one another."""
+    folder.mkdir(parents=True)
+    settings = {"config": task.config.model_dump(), "data": "", "space": "mobile"}
+    rng = np.random.default_rng(0)
+    with Study.create(folder / "study.db", settings) as study:
+        note_objectives(study, task.problem)
+        for number in range(trials):
+            study.add(judged(task, number, task.search_space.draw(rng)))
+    return folder
+
+
+def judged(task: Task, number: int, sample: Sample) -> Trial:
+    cheap = task.problem.cheap_values(sample)
+    return Trial(number, sample, {**cheap, "top1": cheap["latency_ms"] / 100}, "done", seed=0)
+
+
+def warm(task: Task, named: Path) -> Task:
+    learning = task.config.learning.model_copy(update={"warm_start": str(named)})
+    return replace(task, config=task.config.model_copy(update={"learning": learning}))
+
+
+def test_a_library_that_cannot_be_written_is_a_warning(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    run = run_of(task, tmp_path / "run", 3)
+    monkeypatch.setattr("edgetune.pipeline.library.LONGEST_NAME", 300)
+    finish(run.rename(tmp_path / ("r" * 245)), task, said.append)
+    assert len(said) == 1 and "was not kept" in said[0]
+
+
+def test_a_run_may_be_named_by_its_study(task: Task, tmp_path: Path) -> None:
+    run = run_of(task, tmp_path / "earlier", 3)
+    for named in (run, run / "study.db"):
+        (entry,) = named_study(warm(task, named)) or []
+        assert entry.run == str(run)
+
+
+def test_a_named_run_that_is_not_listened_to_says_why(task: Task, tmp_path: Path) -> None:
+    said: list[str] = []
+    with Study.create(tmp_path / "study.db", {}) as study:
+        named = warm(task, run_of(task, tmp_path / "earlier", 8))
+        begin(study, named, named_study(named), said.append)
+        (event,) = RunState.read(study.path).events
+    assert event.action == "ignore" and "8 trials" in event.reason
+    assert "warm start from earlier" in said and any("12 are needed" in line for line in said)
+
+
+def test_the_study_tells_when_an_earlier_one_is_first_listened_to(task: Task, tmp_path: Path) -> None:
+    said: list[str] = []
+    with Study.create(tmp_path / "study.db", {}) as study:
+        named = warm(task, run_of(task, tmp_path / "earlier", 40))
+        begin(study, named, named_study(named), said.append)
+        assert RunState.read(study.path).events == ()
+        rng = np.random.default_rng(1)
+        trials = [judged(task, number, task.search_space.draw(rng)) for number in range(FEWEST + 6)]
+        for _ in range(2):  # once, resumed or not
+            strategy = strategy_of(study, named, said.append)
+            for trial in trials:
+                strategy.tell([trial])
+        (event,) = RunState.read(study.path).events
+    assert event.action == "trust" and "earlier" in event.what and FEWEST <= event.trials <= FEWEST + 6
+    assert sum("trust" in line for line in said) == 1
+
+
+def test_the_changes_of_the_space_can_be_replayed_from_the_study(task: Task, tmp_path: Path) -> None:
+    config = task.config.model_copy(update={"learning": Learning(adapt=True)})
+    adapting, rng = replace(task, config=config), np.random.default_rng(1)
+    trials = [judged(task, number, task.search_space.draw(rng)) for number in range(60)]
+    with Study.create(tmp_path / "study.db", {}) as study:
+        for _ in range(2):  # once, resumed or not
+            strategy = strategy_of(study, adapting, lambda text: None)
+            strategy.tell(trials)
+        assert isinstance(strategy, AdaptiveSpace) and strategy.changes
+        assert noted_changes(study) == tuple(strategy.changes)
+        assert replay(noted_changes(study)) == strategy.allowed
 
 
 def test_the_teacher_is_asked_about_the_validation_split(task: Task, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from edgetune.distill.training_state import read_weights
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import TRAINING, Entry
+from edgetune.pipeline.library import TRAINING, Entry, entry_of
 from edgetune.pipeline.plan import Plan, plan_of
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.supernet_start import begin_supernet, training_of
 from edgetune.pipeline.task import Task, load_data
+from edgetune.search.problem_note import note_objectives
 from edgetune.search.study import Study
 
 BRIEF = {"epochs": 0.2, "learning_rate": 0.005, "batch_size": 64}
@@ -33,25 +34,42 @@ def plan(task: Task) -> Plan:
     return plan_of(task.config)
 
 
+def outputs_of(task: Task) -> np.ndarray:
+    return np.zeros((len(task.dataset.train), len(task.dataset.classes)), np.float32)
+
+
 def train(task: Task, supernet: Supernet, folder: RunFolder) -> None:
-    logits = np.zeros((len(task.dataset.train), len(task.dataset.classes)), np.float32)
-    task.train_supernet(supernet, logits, plan(task).supernet, checkpoint=folder.supernet)
+    task.train_supernet(supernet, outputs_of(task), plan(task).supernet, checkpoint=folder.supernet)
+
+
+def run_in(run: Path, checkpoint: Path | bytes, training: str) -> Entry:
+    """A run's folder with a study and this supernet."""
+    run.mkdir(exist_ok=True)
+    settings = {"config": {"data": "digits", "device": "rpi4"}, "data": "", "space": "mobile"}
+    with Study.create(RunFolder(run).study, settings) as study:
+        note_objectives(study, task_of().problem)
+        study.set_note(TRAINING, training)
+    content = checkpoint if isinstance(checkpoint, bytes) else checkpoint.read_bytes()
+    RunFolder(run).supernet.write_bytes(content)
+    return entry_of(run)
 
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Entry:
     """A briefly trained supernet of seed 0."""
-    run, task = tmp_path_factory.mktemp("earlier"), task_of()
-    train(task, task.new_supernet(), RunFolder(run))
-    return Entry("earlier", "mobile", "rpi4", {}, [], [], run=str(run), training=training_of(task, plan(task)))
+    folder, task = tmp_path_factory.mktemp("trained"), task_of()
+    train(task, task.new_supernet(), RunFolder(folder))
+    training = training_of(task, plan(task), outputs_of(task))
+    return run_in(folder / "earlier", RunFolder(folder).supernet, training)
 
 
-def begun(task: Task, run: Path, entries: list[Entry]) -> tuple[Supernet, list[str]]:
+def begun(task: Task, run: Path, entries: list[Entry], outputs: np.ndarray | None = None) -> tuple[Supernet, list[str]]:
     said: list[str] = []
+    outputs = outputs_of(task) if outputs is None else outputs
     folder, supernet = RunFolder(run), task.new_supernet()
     with Study.open(folder.study) if folder.study.exists() else Study.create(folder.study, {}) as study:
-        begin_supernet(supernet, entries, study, task, plan(task), folder, said.append)
-        assert study.note(TRAINING) == training_of(task, plan(task))
+        begin_supernet(supernet, entries, study, task, plan(task), outputs, folder, said.append)
+        assert study.note(TRAINING) == training_of(task, plan(task), outputs)
     return supernet, said
 
 
@@ -86,12 +104,11 @@ def test_of_other_classes_all_but_the_head_fits(tmp_path: Path, earlier: Entry) 
 
 def test_of_few_weights_that_fit_none_are_taken(tmp_path: Path, earlier: Entry) -> None:
     """As after a change of the space's widths."""
-    (other := tmp_path / "other").mkdir()
     trained = torch.load(RunFolder(Path(earlier.run)).supernet, weights_only=True)
     trained["module"] = {name: weight[:1] for name, weight in trained["module"].items()}
-    torch.save(trained, RunFolder(other).supernet)
+    torch.save(trained, tmp_path / "small.pt")
     task = task_of(seed=1)
-    supernet, said = begun(task, tmp_path, [replace(earlier, run=str(other))])
+    supernet, said = begun(task, tmp_path, [run_in(tmp_path / "other", tmp_path / "small.pt", earlier.training)])
     assert said == []
     for one, fresh in zip(supernet.parameters(), task.new_supernet().parameters(), strict=True):
         assert torch.equal(one, fresh)
@@ -106,11 +123,56 @@ def test_a_resumed_run_begins_with_the_same_though_the_earlier_one_is_gone(tmp_p
 
 
 def test_what_is_gone_or_damaged_is_passed_over(tmp_path: Path, earlier: Entry) -> None:
-    (damaged := tmp_path / "damaged").mkdir()
-    RunFolder(damaged).supernet.write_bytes(b"no checkpoint")
-    entries = [Entry(**{**asdict(earlier), "run": str(run)}) for run in (tmp_path / "gone", damaged)]
+    damaged = run_in(tmp_path / "damaged", b"no checkpoint", "of another kind")
+    (bare := tmp_path / "bare").mkdir()
+    RunFolder(bare).supernet.write_bytes(b"without a study")
+    entries = [replace(earlier, run=str(tmp_path / "gone")), damaged, replace(earlier, run=str(bare))]
     task = task_of(seed=1)
     supernet, said = begun(task, tmp_path / "run", entries)
-    assert len(said) == 1 and "damaged" in said[0]
+    assert len(said) == 2 and "bare" in said[0] and "damaged" in said[1]
     for one, other in zip(supernet.parameters(), task.new_supernet().parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "of another training"])
+def test_a_damaged_supernet_of_the_same_training_gives_way_to_the_next(
+    tmp_path: Path, earlier: Entry, damage: str
+) -> None:
+    whole = RunFolder(Path(earlier.run)).supernet
+    if damage == "cut short":
+        (bad := tmp_path / "bad.pt").write_bytes(whole.read_bytes()[:-2_000])
+    else:
+        torch.save({**torch.load(whole, weights_only=True), "identity": "0"}, bad := tmp_path / "bad.pt")
+    entries = [run_in(tmp_path / "damaged", bad, earlier.training), earlier]
+    _, said = begun(task_of(), tmp_path / "run", entries)
+    assert "warning" in said[0] and "damaged" in said[0]
+    assert said[1:] == ["the supernet: that of earlier (it was trained in the same way)"]
+    assert RunFolder(tmp_path / "run").supernet.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize("known_since", ["now", "older"])
+def test_another_run_in_the_same_folder_is_not_the_earlier_one(
+    tmp_path: Path, earlier: Entry, known_since: str
+) -> None:
+    """A default name comes back once its folder is deleted. Older entries do not tell when their run began."""
+    later = run_in(tmp_path / "later", RunFolder(Path(earlier.run)).supernet, "another training")
+    told = replace(earlier, run=later.run, created_at=earlier.created_at if known_since == "now" else 0.0)
+    _, said = begun(task_of(), tmp_path / "run", [told])
+    assert len(said) == 1 and "another run" in said[0]
+    assert not RunFolder(tmp_path / "run").supernet.exists() and not RunFolder(tmp_path / "run").supernet_start.exists()
+
+
+def test_a_teacher_that_says_something_else_makes_another_training(tmp_path: Path, earlier: Entry) -> None:
+    """As when the files at its path are replaced."""
+    task = task_of()
+    _, said = begun(task, tmp_path, [earlier], outputs_of(task) + 1)
+    assert said == ["the supernet: begins with the weights of earlier (100% of them fit)"]
+
+
+def test_a_checkpoint_keeps_the_note_of_its_own_training(tmp_path: Path, earlier: Entry) -> None:
+    """A run that is resumed after its teacher's files were replaced has the supernet of the old ones."""
+    task, folder = task_of(), RunFolder(tmp_path)
+    begun(task, tmp_path, [earlier])
+    with Study.open(folder.study) as study:
+        begin_supernet(task.new_supernet(), [], study, task, plan(task), outputs_of(task) + 1, folder, print)
+        assert study.note(TRAINING) == earlier.training

@@ -19,7 +19,7 @@ import pytest
 
 from edgetune.errors import ConfigError, WebhookError
 from edgetune.report import webhook
-from edgetune.report.webhook import SECRET, check_webhook, post
+from edgetune.report.webhook import SECRET, check_webhook, post, without_address
 
 
 @dataclass
@@ -137,8 +137,27 @@ def test_a_certificate_of_a_stranger_is_refused(receiver: Receiver, monkeypatch:
         "https://ho st/",
         "https://host/a\nb",
         "https://höst/",
+        "",
+        "https://[::1",
+        "https://a..b/x",
+        f"https://{'a' * 64}.org/",
     ],
 )
-def test_what_could_leak_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError):
+def test_what_could_leak_or_names_no_host_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError) as refused:
         check_webhook(url)
+    assert url in ("", "https://") or url not in str(refused.value)
+
+
+def test_an_address_is_told_without_its_secret_part(receiver: Receiver) -> None:
+    receiver.codes = [404]
+    with pytest.raises(WebhookError, match="https://localhost/…") as refused:
+        post(receiver.url, b"{}")
+    assert "hook" not in str(refused.value).replace("--webhook", "")
+
+
+def test_a_command_is_kept_without_the_address() -> None:
+    for given in (["--webhook", "https://example.org/T0?token=x"], ["--webhook=https://example.org/T0?token=x"]):
+        kept = " ".join(without_address(["search", *given, "--seed", "1"]))
+        assert "T0" not in kept and "token" not in kept
+        assert "example.org" in kept and kept.endswith("--seed 1")

@@ -12,6 +12,7 @@ from edgetune.search.narrowing import Change, moved_into, narrowed, replay
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
+from edgetune.search.random import RandomSearch
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
@@ -69,9 +70,30 @@ def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
 
 def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
     """Some of the trials asked for within a narrowed space lie outside of it, and most do not."""
-    space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= 60))
-    inside = [all(space.by_label[k].holds(v) for k, v in t.sample.values.items()) for t in adapted.trials[60:80]]
-    assert 0 < inside.count(False) < 10
+    inside = []
+    for start in (60, 80):  # later nothing new is left in the narrowed space
+        space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= start))
+        trials = adapted.trials[start : start + EVERY]
+        inside += [all(space.by_label[k].holds(v) for k, v in trial.sample.values.items()) for trial in trials]
+    assert 0 < inside.count(False) < 15
+
+
+@pytest.mark.parametrize("label", ["m0", "m1", "idle0"])
+def test_what_was_dropped_of_any_label_is_explored(label: str) -> None:
+    """A tenth of the proposals of a random strategy are as they were; what they are may not hang on that choice."""
+    strategy = AdaptiveSpace(RandomSearch(PROBLEM, seed=1))
+    strategy.allowed = {label: (0,)}
+    outside = sum(sample[label] != 0 for sample in strategy.ask(400))
+    share = 1 - 1 / SPACE.by_label[label].count
+    assert outside == pytest.approx(0.1 * 400 * share, abs=3 * (400 * 0.1 * 0.9) ** 0.5)
+
+
+def test_wrappers_around_each_other_draw_numbers_of_their_own() -> None:
+    inner = RandomSearch(PROBLEM)
+    around = AdaptiveSpace(inner)
+    drawn = [strategy._stream().random() for strategy in (inner, around, AdaptiveSpace(around))]
+    assert len(set(drawn)) == 3
+    assert drawn == [strategy._stream().random() for strategy in (inner, around, AdaptiveSpace(around))]
 
 
 @pytest.mark.parametrize("stop_after", [30, 75])
@@ -102,6 +124,33 @@ def test_an_option_is_thawed_when_the_front_has_it() -> None:
     strategy.tell([Trial(i, sample, evaluate(sample), "done", seed=0) for i, sample in enumerate(samples)])
     thawed = [change for change in strategy.changes if change.label == "m1"]
     assert thawed and 3 in thawed[0].options and thawed[0].action == "thaw"
+
+
+def test_what_is_frozen_because_its_other_options_are_hopeless_stays_frozen() -> None:
+    """Its share is the highest of all, which is no reason to try them again: they were tried."""
+    space = Space("toy", (Choice("act", ("relu", "hswish")), *(Choice(f"x{i}", tuple(range(4))) for i in range(4))))
+    problem = Problem(space, (Objective("error"),))
+    strategy = AdaptiveSpace(NSGA2(problem), freeze_below=0.0)
+    for number in range(FIRST + 3 * EVERY):
+        (sample,) = strategy.ask()
+        error = 5.0 * (sample["act"] == "relu") + float(sample["x0"]) / 10
+        strategy.tell([Trial(number, sample, {"error": error}, "done", seed=0)])
+    assert [(change.action, change.options) for change in strategy.changes if change.label == "act"] == [
+        ("freeze", ("hswish",))
+    ]
+
+
+def test_what_was_frozen_for_its_share_is_thawed_when_it_comes_back_and_changes_once_a_look() -> None:
+    strategy = AdaptiveSpace(NSGA2(PROBLEM, seed=1))
+    rng = np.random.default_rng(0)
+    samples = list({s.hash: s for s in (SPACE.draw(rng) for _ in range(400))}.values())[: FIRST + 13 * EVERY]
+    for number, sample in enumerate(samples):
+        matters = 8.0 * (number >= 100) * float(sample["idle0"])
+        figures = evaluate(sample)
+        strategy.tell([Trial(number, sample, {**figures, "error": figures["error"] + matters}, "done", seed=0)])
+    assert [change.action for change in strategy.changes if change.label == "idle0"][:2] == ["freeze", "thaw"]
+    looks = [(change.trials, change.label) for change in strategy.changes]
+    assert len(looks) == len(set(looks))
 
 
 def test_samples_move_to_the_nearest_option() -> None:

@@ -14,7 +14,7 @@ from edgetune.errors import ConfigError
 from edgetune.search.early_stop import EarlyStop, MedianStop, SuccessiveHalving
 from edgetune.search.engines.base import Job, run_job
 from edgetune.search.learning_curve import Bars, Hopeless, recording, report_step
-from edgetune.search.objective import Objective
+from edgetune.search.objective import Direction, Objective
 from edgetune.search.problem import Problem
 from edgetune.search.random import RandomSearch
 from edgetune.search.run import run_search
@@ -97,6 +97,35 @@ def test_a_fast_network_is_not_held_against_slow_ones() -> None:
     bars = [MedianStop().bars(problem, Sample({"width": width, "lr": 0.95}), slow + fast) for width in (1, 3, 4)]
     assert bars[0].at == bars[1].at == {1: 0.3}
     assert bars[2].at == {1: pytest.approx(0.55)}
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+@pytest.mark.parametrize("rule", [MedianStop(), SuccessiveHalving()])
+@pytest.mark.parametrize("diverged", [math.nan, math.inf, -math.inf])
+def test_trials_that_diverge_are_worse_than_all_others(
+    rule: EarlyStop, direction: Direction, diverged: float, tmp_path: Path
+) -> None:
+    """The bars are those of trials that did very badly; where most diverge there is none."""
+    problem = Problem(SPACE, (Objective("top1", direction),))
+    worst = -1e9 if direction == "maximize" else 1e9
+
+    def told(lost: int, figure: float) -> list[Trial]:
+        curves = [(figure, figure, figure) if n < lost else (0.1 * n, 0.2 * n, 0.3 * n) for n in range(9)]
+        curves[8] = (0.8, math.nan, 2.4) if math.isnan(figure) else (0.8, worst, 2.4)  # for a step only
+        return [Trial(n, Sample({"width": 1, "lr": n / 10}), None, "done", 0, curve=c) for n, c in enumerate(curves)]
+
+    bars = rule.bars(problem, Sample({"width": 1, "lr": 0.95}), told(2, diverged))
+    badly = rule.bars(problem, Sample({"width": 1, "lr": 0.95}), told(2, worst))
+    assert bars.at == badly.at and len(bars.at) >= 1
+    assert rule.bars(problem, Sample({"width": 1, "lr": 0.95}), told(8, diverged)).at == {}
+
+
+def test_a_step_that_is_no_number_is_overlooked_where_another_was_good() -> None:
+    for curve in ([math.nan, 0.9], [0.9, math.nan], [math.inf, 0.9]):
+        Bars("maximize", {2: 0.5}).check(curve)
+    for curve in ([math.nan, math.nan], [math.inf, math.nan], [math.nan, 0.4]):
+        with pytest.raises(Hopeless):
+            Bars("maximize", {2: 0.5}).check(curve)
 
 
 def test_two_costly_objectives_have_no_curve_in_common() -> None:

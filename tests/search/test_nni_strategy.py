@@ -2,9 +2,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("nni")
-
 import torch
 from nni.nas.execution import SequentialExecutionEngine
 

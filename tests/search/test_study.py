@@ -1,11 +1,13 @@
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgetune.errors import StorageError, StudyError
-from edgetune.search.study import SCHEMA_VERSION, Study
+from edgetune.search.study import SCHEMA_VERSION, Study, is_database
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
@@ -52,6 +54,33 @@ def test_a_reader_sees_trials_while_the_run_writes(study: Study) -> None:
         assert reader.trials() == TRIALS[:2]
         with pytest.raises(StorageError, match="may not write"):
             reader.add(TRIALS[2])
+
+
+@pytest.fixture
+def foreign_folder() -> Iterator[Path]:
+    """Whoever runs the tests may not write to it; root gives up being root for as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        if os.getuid() == 0:
+            os.seteuid(0)
+        os.chmod(folder, 0o755)
+
+
+def test_a_finished_study_is_read_where_nothing_can_be_written(foreign_folder: Path) -> None:
+    with Study.create(foreign_folder / "study.db", {"seed": 3}) as study:
+        study.add(TRIALS[0])
+    study.path.chmod(0o444)
+    foreign_folder.chmod(0o555)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    with Study.open(study.path, read_only=True) as reader:
+        assert reader.trials() == TRIALS[:1] and reader.settings == {"seed": 3}
+
+
+def test_databases_are_told_from_other_files(study: Study, tmp_path: Path) -> None:
+    assert all(is_database(study.path.with_name(f"study.db{end}")) for end in ("", "-wal", "-shm"))
+    (tmp_path / "table.csv").write_text("number")
+    assert not any(map(is_database, (tmp_path / "table.csv", tmp_path / "none.db", tmp_path, tmp_path / "-wal")))
 
 
 def test_an_existing_study_is_not_overwritten(study: Study) -> None:

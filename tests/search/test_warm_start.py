@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgetune.search.memory import Past, is_related, moved
+from edgetune.search.adaptive import AdaptiveSpace
+from edgetune.search.memory import Past, is_related, moved, why_silent
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import hypervolume_history
 from edgetune.search.problem import Problem
 from edgetune.search.run import run_search
+from edgetune.search.strategy import Strategy
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.search.warm_start import FEWEST, WarmStart
@@ -45,7 +47,7 @@ def backwards(figures: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{**known, "gain": -known["gain"]} for known in figures]
 
 
-def searched(strategy: NSGA2 | WarmStart, path: Path, trials: int, batch: int = 1) -> list[Trial]:
+def searched(strategy: Strategy, path: Path, trials: int, batch: int = 1) -> list[Trial]:
     with Study.open(path) if path.exists() else Study.create(path, {}) as study:
         return run_search(study, strategy, evaluate, trials=trials, batch=batch)
 
@@ -86,6 +88,36 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(tmp_path: Path, batch
     assert searched(fresh(), tmp_path / "parts.db", 24, batch=batch) == whole
 
 
+def test_a_resumed_search_in_an_adapting_space_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    """The innermost strategy forgets what it proposed where another sample was tried in its place."""
+
+    def fresh() -> AdaptiveSpace:
+        strategy = AdaptiveSpace(WarmStart(NSGA2(PROBLEM, seed=3), [past_of(count=40)]))
+        strategy.allowed = {"x0": (1, 2), "x3": (4, 5)}
+        return strategy
+
+    whole = searched(fresh(), tmp_path / "whole.db", 24)
+    searched(fresh(), tmp_path / "parts.db", 13)
+    assert searched(fresh(), tmp_path / "parts.db", 24) == whole
+
+
+def test_it_says_once_that_an_earlier_study_has_proved_itself_resumed_or_not(tmp_path: Path) -> None:
+    told: list[tuple[str, int]] = []
+
+    def fresh() -> WarmStart:
+        def tell(past: Past, trials: int, trust: float) -> None:
+            assert 0 < trust <= 1
+            told.append((past.source, trials))
+
+        return WarmStart(NSGA2(PROBLEM, seed=3), [past_of(), past_of(backwards)], on_trust=tell)
+
+    searched(fresh(), tmp_path / "study.db", 20)
+    ((source, trials),) = told
+    assert source == "earlier" and FEWEST <= trials < 20
+    searched(fresh(), tmp_path / "study.db", 24)
+    assert told == [("earlier", trials)] * 2
+
+
 @pytest.mark.parametrize("change", [shuffled, backwards])
 def test_a_misleading_past_leaves_the_search_as_it_was(
     tmp_path: Path, change: Callable[[list[dict[str, float]]], list[dict[str, float]]]
@@ -118,6 +150,16 @@ def test_relation_wants_labels_objectives_and_directions() -> None:
     assert not is_related(Past("p", past.samples, tuple({"gain": f["gain"]} for f in past.figures)), PROBLEM)
     cheap_ms = Problem(SPACE, (Objective("gain", "maximize"), Objective("ms", cheap=True)), lambda s: {"ms": 1.0})
     assert is_related(Past("p", past.samples, tuple({"gain": f["gain"]} for f in past.figures)), cheap_ms)
+
+
+def test_a_study_that_is_not_listened_to_says_why() -> None:
+    past = past_of()
+    assert why_silent(past, PROBLEM) is None
+    assert "3 trials" in str(why_silent(Past("p", past.samples[:3], past.figures[:3]), PROBLEM))
+    assert "0 of this space's 6" in str(why_silent(Past("p", ({"y": 1},) * 20, past.figures[:20]), PROBLEM))
+    assert "gain the other way" in str(why_silent(Past("p", past.samples, past.figures, {"gain": "minimize"}), PROBLEM))
+    assert "know gain" in str(why_silent(Past("p", past.samples, ({"ms": 1.0},) * 150), PROBLEM))
+    assert "the other half" in str(why_silent(past_of(shuffled), PROBLEM))
 
 
 def test_an_overlapping_space_takes_what_it_knows() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import resource
-import shutil
 import signal
 from pathlib import Path
 
@@ -99,7 +98,6 @@ def test_a_model_that_takes_too_long_is_an_error(tmp_path: Path, monkeypatch: py
         count(PiUserland.ready(), script, script, np.zeros(1, np.float32), caches=False)
 
 
-@pytest.mark.skipif(shutil.which("llvm-mca") is None, reason="needs llvm-mca")
 def test_multiply_accumulates_cost_what_the_optimisation_guide_says() -> None:
     # fmla v0.4s, v1.4s, v2.4s on itself: 3 cycles when only the accumulator is awaited (Cortex-A72 Software
     # Optimization Guide, 3.15, late forwarding); on twelve registers in turn the guide's two pipelines take half each.

@@ -1,8 +1,8 @@
 """The agent beside peers on the same model in the same run, and what it costs.
 
-python tools/bench/agent.py medians model.onnx…    # beside a plain loop and onnxruntime's own profiler
-python tools/bench/agent.py overhead model.onnx    # a job's time beyond its inferences; resident memory
-python tools/bench/agent.py repeat model.onnx --times 20 --minutes 60   # idle and one core busy in turns, in an hour
+python -m tools.bench.agent medians model.onnx…    # beside a plain loop and onnxruntime's own profiler
+python -m tools.bench.agent overhead model.onnx    # a job's time beyond its inferences; resident memory
+python -m tools.bench.agent repeat model.onnx --times 20 --minutes 60   # idle and one core busy in turns, in an hour
 """
 
 from __future__ import annotations

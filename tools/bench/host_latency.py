@@ -1,6 +1,6 @@
 """This machine, live: how well the profile that `edgetune profile` made predicts networks it never saw.
 
-    edgetune profile --device host && python tools/bench/latency.py host
+    edgetune profile --device host && python -m tools.bench.latency host
 
 A hundred samples of the mobile spaces and twenty published networks are clocked in six passes, each in another order,
 in processor time of the one thread (the wall's on an idle machine). As in the profile, the lowest of a network's
@@ -19,7 +19,7 @@ import numpy as np
 from edgetune.agent.runtimes import OnnxRuntime
 from edgetune.agent.timing import Protocol, time_runs
 from edgetune.latency.cost_model import Array
-from edgetune.latency.features import graph_features, machine_of
+from edgetune.latency.features import features_of, machine_of
 from edgetune.latency.graph import Graph
 from edgetune.latency.measurements import board_measurements
 from edgetune.latency.predictor import Predictor
@@ -104,9 +104,9 @@ def peer_predictions(predictor: Predictor, graphs: list[Graph]) -> dict[str, Arr
     """The additive fit and gradient boosting, on the features of the same clocked networks without the residual."""
     machine = machine_of(predictor.profile, predictor.setting)
     measured, read = board_measurements(predictor.profile.folder), profile_reader(predictor.profile.folder)
-    x = np.array([graph_features(read(m.network), machine) for m in measured])
+    x = features_of((read(m.network) for m in measured), machine)
     y = np.array([m.latency_ms for m in measured])
-    new = np.array([graph_features(graph, machine) for graph in graphs])
+    new = features_of(graphs, machine)
     return {"additive fit": Additive(x, y).predict(new)[0], "gradient boosting": boosted(x, y, new)}
 
 

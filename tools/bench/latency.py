@@ -1,7 +1,7 @@
 """How good the latency predictions are, beside simpler predictors on the same splits.
 
-    python tools/bench/latency.py [networks] [floor] [joint] [settings] [boards] [cells] [speed] [--draws 5]
-    python tools/bench/latency.py host
+    python -m tools.bench.latency [networks] [floor] [joint] [settings] [boards] [cells] [speed] [--draws 5]
+    python -m tools.bench.latency host
 
 `host` clocks this machine, which `edgetune profile` has to have seen. Everything else is computed from the profiles'
 measurements. What is held out is never seen by the model that predicts it, and the distribution over boards is learned
@@ -24,7 +24,17 @@ from edgetune.device.profile import shipped_profiles
 from edgetune.latency.cost_model import Array, Prior, fit_cost_model
 from edgetune.latency.design import informative_networks
 from edgetune.latency.ensemble import Ensemble
-from edgetune.latency.fit import MOST, Data, as_known, conformal_quantile, cross_predict, few_quantile, gather, splits
+from edgetune.latency.fit import (
+    MOST,
+    Data,
+    as_known,
+    conformal_quantile,
+    cross_predict,
+    few_quantile,
+    gather,
+    scores,
+    splits,
+)
 from edgetune.latency.known import FEWEST
 from edgetune.latency.measurements import board_measurements, by_setting
 from edgetune.latency.population import learn_population
@@ -78,7 +88,7 @@ def networks(boards: Boards, _: int) -> None:
         if not 20 <= len(data.names) <= 100:
             continue
         ours = {n: cross_predict(data.features, data.latency, g, alone(prior)) for n, g in splits(data).items()}
-        quantile = conformal_quantile(np.concatenate([np.abs(np.log(p / data.latency)) / s for p, s in ours.values()]))
+        quantile = conformal_quantile(np.concatenate([scores(data.latency, p, s) for p, s in ours.values()]))
         for name, groups in splits(data).items():
             peer, _spread = cross_predict(data.features, data.latency, groups, additive)  # type: ignore[arg-type]
             row(f"{data.setting.label}, a {name} out", data.latency, *ours[name], quantile, peer)
@@ -132,7 +142,7 @@ def joint(boards: Boards, draws: int) -> None:
     kept = np.union1d(kept, [i for i, name in enumerate(small.names) if name.startswith("fbnet")])
     x, y = small.features[kept], small.latency[kept]
     predicted, spread = cross_predict(x, y, [str(i % 6) for i in range(len(y))], alone(prior))
-    quantile = conformal_quantile(np.abs(np.log(predicted / y)) / spread)
+    quantile = conformal_quantile(scores(y, predicted, spread))
     is_cell = np.array([small.names[i].startswith("|") for i in kept])
     folds = [str(i % 6) for i in range(int(is_cell.sum()))]
     cells_alone = {
@@ -148,7 +158,7 @@ def joint(boards: Boards, draws: int) -> None:
             for name, groups in splits(data).items():
                 ours = cross_predict(data.features, data.latency, groups, alone(both))
                 peer = cross_predict(data.features, data.latency, groups, alone(prior))[0]
-                quantile = conformal_quantile(np.abs(np.log(ours[0] / data.latency)) / ours[1])
+                quantile = conformal_quantile(scores(data.latency, *ours))
                 row(f"{data.setting.label}, a {name} out", data.latency, *ours, quantile, peer)
 
 
@@ -193,14 +203,14 @@ def few_row(name: str, data: Data, picks: Sequence[NDArray[np.int64]], known: Se
             return transfer(features, latency, data.setting, known, prior)
 
         held_out = cross_predict(x, y, [str(i) for i in range(len(few))], fitter)
-        quantile = few_quantile(np.abs(np.log(held_out[0] / y)) / held_out[1])
+        quantile = few_quantile(scores(y, *held_out))
         predicted, spread = fitter(x, y).predict(data.features[rest])
         peer = Additive(x, y).predict(data.features[rest])[0]
         parts.append((data.latency[rest], predicted, spread, spread * quantile, peer))
     truth, predicted, spread, width, peer = (np.concatenate(column) for column in zip(*parts, strict=True))
     row(name, truth, predicted, width, 1.0, peer)
-    scores: Array = np.log(predicted / truth) / spread
-    return scores
+    off: Array = np.log(predicted / truth) / spread
+    return off
 
 
 def new_boards(boards: Boards, draws: int) -> None:
@@ -243,7 +253,7 @@ def cells(boards: Boards, draws: int) -> None:
             fitter = alone(prior) if count > 10 else lambda a, b: transfer(a, b, data.setting, pixel3, prior)
             folds = [str(i % 5) for i in range(count)]
             p, s = cross_predict(x, y, folds, fitter)
-            quantiles.append(conformal_quantile(np.abs(np.log(p / y)) / s))
+            quantiles.append(conformal_quantile(scores(y, p, s)))
             p, s = fitter(x, y).predict(data.features[rest])
             truth.append(data.latency[rest])
             predicted.append(p)

@@ -1,9 +1,9 @@
 """Search strategies side by side on tables of measured networks and on test functions with known fronts.
 
-    python tools/bench/search.py nasbench201 --table nasbench201.csv.gz --seeds 20
-    python tools/bench/search.py functions --methods guided,bayesian,nsga2,pymoo-nsga2 --seeds 5 --trials 1000
-    python tools/bench/search.py acquisitions --table nasbench201.csv.gz --seeds 20 --trials 100
-    python tools/bench/search.py overhead
+    python -m tools.bench.search nasbench201 --table nasbench201.csv.gz --seeds 20
+    python -m tools.bench.search functions --methods guided,bayesian,nsga2,pymoo-nsga2 --seeds 5 --trials 1000
+    python -m tools.bench.search acquisitions --table nasbench201.csv.gz --seeds 20 --trials 100
+    python -m tools.bench.search overhead
 
 Regret is 1 - hypervolume / hypervolume of the true front, in percent. On NAS-Bench-201 the objectives are CIFAR-10
 error and Pixel 3 latency, the reference point is (40 % error, 99th percentile of latency), both axes divided by it.

@@ -1,6 +1,6 @@
 """Turns the published tables of network latencies on Arm boards into the profiles' measurements.
 
-    python tools/importers/arm_boards.py arm_boards_networks.csv rpi4_mlperf_networks.csv device_profiles
+    python -m tools.importers.arm_boards arm_boards_networks.csv rpi4_mlperf_networks.csv device_profiles
 
 Kept: rows of boards that have a profile, of their measured cluster, of networks that have a reference graph.
 """

@@ -1,6 +1,6 @@
 """Turns FBNet's block latencies on a Raspberry Pi 4 into measurements of whole networks for its profile.
 
-    python tools/importers/fbnet.py fbnet_block_latency.csv device_profiles
+    python -m tools.importers.fbnet fbnet_block_latency.csv device_profiles
 
 The published latencies of whole networks are sums over such a table, so a network's row here is one of them: a base and
 its blocks. Eight networks repeat one block, the others are drawn at random.

@@ -115,32 +115,62 @@ def gpu_share(gpus: float, workers: int) -> float:
     return 1 / math.ceil(workers / gpus) if gpus else 0.0
 
 
-def _connected(address: str | None) -> tuple[Any, bool]:
-    """Ray, and whether it was connected here."""
+def check_cluster(address: str | None) -> None:
+    """Whether :class:`RayTasks` has something to connect to, without connecting.
+
+    Raises
+    ------
+    MissingDependencyError
+        Ray is not installed.
+    EngineError
+        Not an address, or nobody listens there.
+    """
+    _ray()
+    if address:
+        _knock(address)
+
+
+def _ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of a search
     try:
         import ray
     except ImportError:
         raise MissingDependencyError("Ray is not installed", mend="pip install 'edgetune[ray]'") from None
+    return ray
+
+
+def _connected(address: str | None) -> tuple[Any, bool]:
+    """Ray, and whether it was connected here."""
+    ray = _ray()
     if ray.is_initialized():
         return ray, False
     # Only a cluster that is started here may be told what it consists of.
     own = {} if address else {"include_dashboard": False}
+    if address:
+        _knock(address)
     try:
-        if address:
-            _knock(address)
         ray.init(address=address or "local", logging_level="ERROR", **own)
     except (OSError, RuntimeError, ValueError) as error:
-        raise EngineError(
-            f"no Ray cluster answers: {str(error).splitlines()[0]}",
-            where=address or "ray",
-            mend="start one with `ray start --head`, and name it with --address HOST:6379",
-        ) from error
+        raise _no_answer(address or "ray", error) from error
     return ray, True
 
 
 def _knock(address: str) -> None:
     """Ray itself tries for many minutes."""
+    if address in ("auto", "local"):
+        return
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host:
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+    if not host or not port.isdigit():
+        raise EngineError("not the address of a cluster", where=address, mend="write auto, or HOST:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as error:  # a port beyond 65535
+        raise _no_answer(address, error) from error
+
+
+def _no_answer(address: str, error: Exception) -> EngineError:
+    return EngineError(
+        f"no Ray cluster answers: {str(error).splitlines()[0]}",
+        where=address,
+        mend="start one with `ray start --head`, and name it with --address HOST:6379",
+    )

@@ -13,7 +13,6 @@ MEGABYTE = 1 << 20
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one processor each on this machine; a lost one is noticed within a second."""
-    pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     nodes = {"num_cpus": 1, "object_store_memory": 80 * MEGABYTE, "include_dashboard": False}

@@ -13,7 +13,7 @@ import pytest
 
 from edgetune.errors import EngineError, MissingDependencyError
 from edgetune.search.engines.base import EvaluatorSource, Job
-from edgetune.search.engines.ray_tasks import RayTasks
+from edgetune.search.engines.ray_tasks import RayTasks, check_cluster
 from edgetune.search.engines.worker_process import Limits
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.run import run_search
@@ -82,12 +82,31 @@ def test_a_trial_that_misbehaves_fails_and_is_not_begun_again(cluster: Any) -> N
 
 
 def test_a_cluster_that_is_not_there() -> None:
-    pytest.importorskip("ray")
     with pytest.raises(EngineError, match=r"no Ray cluster answers: .*refused"):
         RayTasks(EvaluatorSource(f"{toys.HERE}:noisy"), address="127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", r"no Ray cluster answers: .*refused"),
+        ("ray://127.0.0.1:1", r"no Ray cluster answers: .*refused"),
+        ("127.0.0.1:99999", "no Ray cluster answers"),
+        ("127.0.0.1", "HOST:6379"),
+        ("127.0.0.1:", "HOST:6379"),
+        ("127.0.0.1:port", "HOST:6379"),
+    ],
+)
+def test_an_address_is_tried_without_connecting(address: str, said: str) -> None:
+    with pytest.raises(EngineError, match=f"^{address}: .*{said}"):
+        check_cluster(address)
+    check_cluster(None)
+    check_cluster("auto")
 
 
 def test_without_ray_the_mend_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match=r"edgetune\[ray\]"):
         RayTasks(EvaluatorSource(f"{toys.HERE}:noisy"))
+    with pytest.raises(MissingDependencyError, match=r"edgetune\[ray\]"):
+        check_cluster(None)
