@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgetune.errors import StorageError
+
+MORE_ROOM = "free some, or name another folder in TMPDIR"
+NUMPY_SAYS_FULL = re.compile(r"\d+ requested and \d+ written")
+"""All that `numpy.save` tells of a full disk: its error has no number."""
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or NUMPY_SAYS_FULL.search(str(error)):
             raise StorageError(
                 "no room left on the disk", where=path, mend="free some, or choose another folder"
             ) from error
@@ -107,6 +112,35 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
     except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
         raise StorageError("no folder can be made here", where=folder, mend="choose another") from error
+
+
+@contextmanager
+def scratch_folder(*, room: int = 0) -> Iterator[Path]:
+    """A folder in the temporary folder, removed when the block ends.
+
+    `room`: bytes that must be free there, since programs that run out of room say so in many ways.
+
+    Raises
+    ------
+    StorageError
+        Less room than that, none left while the block ran, or no temporary folder that can be written to.
+    """
+    parent = temporary_folder(room=room)
+    with storage_errors(parent), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def temporary_folder(*, room: int) -> Path:
+    """Where programs put what is needed for a moment. Raises as :func:`scratch_folder`, but for what comes later."""
+    try:
+        folder = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise StorageError("no temporary folder can be written to", mend=MORE_ROOM) from error
+    free = shutil.disk_usage(folder).free
+    if free < room:
+        what = f"{free / 1e6:.0f} MB free, {room / 1e6:.0f} MB are needed"
+        raise StorageError(what, where=folder, mend=MORE_ROOM)
+    return folder
 
 
 def _file_beside(path: Path) -> Path:

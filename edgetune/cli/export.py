@@ -50,7 +50,9 @@ def export(
         what, mend = f"no training takes {int8_epochs:g} epochs", "give a positive number, such as 2, or leave it out"
         raise ConfigError(what, where="--int8-epochs", mend=mend)
     with progress_reporter() as bars:
-        bundle = resume(run, bars).export(trial, wanted, OnnxForm(opset, dynamic_batch), int8_epochs=int8_epochs)
+        bundle = resume(run, bars).export(
+            trial, wanted, OnnxForm(opset, dynamic_batch, onnxruntime), int8_epochs=int8_epochs
+        )
     if json:
         print_json(bundle.card.model_dump(mode="json"))
         return

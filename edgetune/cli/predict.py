@@ -10,6 +10,7 @@ import typer
 from edgetune.cli.output import print_json, print_table
 
 COSTLIEST = 10
+SIMULATED = "it runs the file as it is, with the runtime of its kind, on one thread of 1800 MHz"
 
 
 def predict(
@@ -22,7 +23,7 @@ def predict(
     space: Annotated[str | None, typer.Option(help="The space that names belong to, such as nasbench201.")] = None,
     device: Annotated[str, typer.Option(help="The board; see `edgetune devices`.")] = "rpi4",
     runtime: Annotated[str | None, typer.Option(help="Such as tflite-2.7.1; by default the board's own.")] = None,
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or int8.")] = "fp32",
+    precision: Annotated[str | None, typer.Option(help="fp32, fp16 or int8.", show_default="fp32")] = None,
     threads: Annotated[int | None, typer.Option(help="By default as measured.")] = None,
     cpu_mhz: Annotated[int | None, typer.Option(help="By default as measured.")] = None,
     simulate: Annotated[
@@ -43,11 +44,15 @@ def predict(
 
         if device != "rpi4":
             raise ConfigError("only rpi4 can be simulated", where="--simulate", mend="leave --device out")
+        given = {"space": space, "runtime": runtime, "precision": precision, "threads": threads, "cpu-mhz": cpu_mhz}
+        idle = ", ".join(f"--{name}" for name, value in given.items() if value is not None)
+        if idle:
+            raise ConfigError(f"has no say with --simulate: {SIMULATED}", where=idle, mend="leave it out")
         simulated = tool("tools.pi_simulator")
         predictions = [simulated.simulate(Path(name)).prediction for name in names]
     else:
         predictions = predict_networks(
-            names, device, runtime=runtime, precision=precision, threads=threads, cpu_mhz=cpu_mhz, space=space
+            names, device, runtime=runtime, precision=precision or "fp32", threads=threads, cpu_mhz=cpu_mhz, space=space
         )
     if json:
         print_json([prediction.to_json() for prediction in predictions])

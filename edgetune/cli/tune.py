@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated
 
 import typer
@@ -38,6 +39,8 @@ def tune(
         report = tune_model(
             model, target, budget_seconds=units.seconds(budget, where="--budget"), runner=runner, reporter=bars
         )
+    if not report.finished and not report.kernels:
+        raise typer.Exit(128 + SIGINT)
     if json:
         print_json({**asdict(report), "gain": report.gain})
         return

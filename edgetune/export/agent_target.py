@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from edgetune.agent.timing import Protocol
 from edgetune.agent.wire import BoardBody
 from edgetune.errors import ExportError
 from edgetune.export.verify import Target
+from edgetune.files import scratch_folder
 
 BRIEFLY = Protocol(min_runs=1, min_seconds=0.0, max_seconds=0.1, warmup_seconds=0.0)
 """An agent clocks whatever it runs; here nobody looks at the clock."""
@@ -53,8 +53,8 @@ def logits_of_agent(agent: Agent, artefact: Path, pictures: np.ndarray) -> np.nd
     names = [name for name, runtime in RUNTIMES.items() if runtime.suffix == artefact.suffix]
     if not names:
         raise ExportError("no runtime for this kind of file", where=artefact)
-    with tempfile.TemporaryDirectory() as folder, Client(agent, patience=PATIENCE) as client:
-        given = Path(folder) / "pictures.npy"
+    with scratch_folder() as folder, Client(agent, patience=PATIENCE) as client:
+        given = folder / "pictures.npy"
         np.save(given, pictures)
         shape = (1, *pictures.shape[1:])
         request = Request(names[0], protocol=BRIEFLY, attempts=1, input_shape=shape, pictures=given)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ SCRIPTS: Mapping[Format, str] = {
     "tflite-int8": "run_tflite.py",
 }
 CLASSIFY = "classify.py"
+IMPORTABLE = (".py", ".pyc", ".so")
+AGAIN, BOTH_AGAIN = "export the bundle again", "export and verify the bundle again"
 PICTURES, LOGITS = "reference_pictures.npy", "reference_logits.npy"
 
 
@@ -55,12 +58,15 @@ class Bundle:
         Raises
         ------
         ExportError
-            The bundle was written without them.
+            The bundle was written without them, or they are no arrays that belong together.
         """
-        if PICTURES not in self.card.files:
-            raise ExportError("no reference pictures in it", where=self.folder, mend="export the bundle again")
-        pictures, logits = (np.load(self.folder / name, allow_pickle=False) for name in (PICTURES, LOGITS))
-        return pictures.astype(np.float32), logits
+        if not {PICTURES, LOGITS} <= set(self.card.files):
+            raise ExportError("no reference pictures in it", where=self.folder, mend=AGAIN)
+        pictures, logits = (_array(self.folder / name, dimensions) for name, dimensions in ((PICTURES, 4), (LOGITS, 2)))
+        if len(pictures) != len(logits):
+            what = f"{len(pictures)} reference pictures, logits of {len(logits)}"
+            raise ExportError(what, where=self.folder, mend=AGAIN)
+        return pictures, logits
 
 
 def write_bundle(
@@ -115,30 +121,56 @@ def read_bundle(folder: Path) -> Bundle:
     Raises
     ------
     ExportError
-        No bundle, a card of another schema, or a file that is missing, was changed, or is another than was signed off.
+        No bundle, a card of another schema, or one that was changed after signing off, or a file that is missing, was
+        changed, is another than was signed off, or that Python would import though the card does not list it.
     """
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ExportError(f"no readable {CARD} in it, so this is not a bundle", where=folder) from error
-    card = Card.from_json(text, where=folder / CARD)
-    for name, record in card.files.items():
+    bundle = Bundle(folder, Card.from_json(text, where=folder / CARD))
+    _check_files(bundle)
+    _check_records(bundle)
+    return bundle
+
+
+def _check_files(bundle: Bundle) -> None:
+    folder, listed = bundle.folder, bundle.card.files
+    for artefact in bundle.card.artefacts:
+        if artefact.file not in listed:
+            what = "an artefact of the card that is not among its files"
+            raise ExportError(what, where=folder / artefact.file, mend=AGAIN)
+    for name, record in listed.items():
         file = folder / name
         if not file.is_file():
-            raise ExportError("a file of the bundle is missing", where=file, mend="export the bundle again")
+            raise ExportError("a file of the bundle is missing", where=file, mend=AGAIN)
         if _record(file) != record:
-            raise ExportError(
-                "the file is not the one that the card describes", where=file, mend="export the bundle again"
-            )
-    for ran in card.signed_off:  # someone may have changed a file and the card with it
+            raise ExportError("the file is not the one that the card describes", where=file, mend=AGAIN)
+    for file in _importable(folder):
+        if file.relative_to(folder).as_posix() not in listed:
+            what = "Python would import the file, but the card does not list it"
+            raise ExportError(what, where=file, mend="remove it")
+
+
+def _importable(folder: Path) -> Iterator[Path]:
+    """What a script of the bundle could import in the place of a package; the board's own environment is left alone."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".venv", "__pycache__")]
+        yield from (Path(root) / name for name in names if name.endswith(IMPORTABLE))
+
+
+def _check_records(bundle: Bundle) -> None:
+    """Someone may have changed a file and the card with it, or the card alone."""
+    card = bundle.card
+    for ran in card.signed_off:
         for name, sha256 in ran.files.items():
             if name not in card.files or card.files[name].sha256 != sha256:
                 raise ExportError(
-                    f"the file is not the one that ran on {ran.where}",
-                    where=folder / name,
-                    mend="export and verify the bundle again",
+                    f"the file is not the one that ran on {ran.where}", where=bundle.folder / name, mend=BOTH_AGAIN
                 )
-    return Bundle(folder, card)
+        if ran.card not in (None, card.digest):
+            what = f"the card was changed after it was signed off on {ran.where}"
+            raise ExportError(what, where=bundle.folder / CARD, mend=BOTH_AGAIN)
 
 
 def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn], record: SignOff) -> Bundle:
@@ -161,6 +193,16 @@ def sign_off(bundle: Bundle, checks: Mapping[str, CheckedOn], record: SignOff) -
     with atomic_write(bundle.folder / CARD) as aside:
         aside.write_text(card.to_json(), encoding="utf-8")
     return Bundle(bundle.folder, card)
+
+
+def _array(file: Path, dimensions: int) -> np.ndarray:
+    try:
+        array = np.load(file, allow_pickle=False).astype(np.float32)
+    except (ValueError, TypeError, EOFError, OSError, AttributeError) as error:  # an archive has no type
+        raise ExportError("not an array of numbers", where=file, mend=AGAIN) from error
+    if array.ndim != dimensions:
+        raise ExportError(f"{array.ndim} dimensions, not {dimensions}", where=file, mend=AGAIN)
+    return array
 
 
 def _record(file: Path) -> FileRecord:

@@ -7,6 +7,7 @@ The JSON schema is published as `docs/card.schema.json`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement
 from edgetune.latency.prediction import Prediction
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 
 Format = Literal["onnx", "int8", "tvm", "tflite", "tflite-int8"]
 
@@ -110,8 +111,9 @@ class FileRecord(Plain):
 class SignOff(Plain):
     """Artefacts were run at a place and agreed with the network; `files` tells which, by the hash of their contents.
 
-    `machine` is the processor's kind as `platform.machine()` names it, `at` the time in UTC, `left_out` the artefacts
-    that could not be run there, with the reason.
+    `card` is the :attr:`Card.digest` of then; records of cards of schema 3 and older have none. `machine` is the
+    processor's kind as `platform.machine()` names it, `at` the time in UTC, `left_out` the artefacts that could not be
+    run there, with the reason.
     """
 
     where: str
@@ -119,6 +121,7 @@ class SignOff(Plain):
     at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
     edgetune: str
     files: Mapping[FileName, Sha256]
+    card: Sha256 | None = None
     left_out: Mapping[FileName, str] = Field(default_factory=dict)
 
 
@@ -135,6 +138,8 @@ class Card(Plain):
         What onnxruntime sets aside for activations and workspace, predicted; see :mod:`edgetune.export.arena`.
     versions
         Of the packages that made the artefacts.
+    board_versions
+        Of packages that were asked for on the board in other versions, as they were named, such as 1.10.
     provenance
         How to make it again: the sample, seeds, the command.
     files
@@ -157,11 +162,23 @@ class Card(Plain):
     artefacts: Annotated[tuple[Artefact, ...], Field(min_length=1)]
     omitted: tuple[Omission, ...] = ()
     versions: Mapping[str, str]
+    board_versions: Mapping[str, str] = Field(default_factory=dict)
     provenance: Mapping[str, Any]
     files: Mapping[FileName, FileRecord] = Field(default_factory=dict)
     task: Literal["image classification"] = "image classification"
     signed_off: tuple[SignOff, ...] = ()
-    schema_version: Literal[3] = SCHEMA
+    schema_version: Literal[4] = SCHEMA
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what the card says but for records and checks, which `edgetune verify` adds.
+
+        Defaults are left out, so that a field that a later schema adds does not change it.
+        """
+        artefacts = tuple(artefact.model_copy(update={"checks": ()}) for artefact in self.artefacts)
+        said = self.model_copy(update={"artefacts": artefacts})
+        values = said.model_dump(mode="json", exclude={"signed_off", "schema_version"}, exclude_defaults=True)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -178,14 +195,14 @@ class Card(Plain):
         try:
             values = json.loads(text)
             found = values["schema_version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ExportError("not a bundle's card", where=where, mend="export the bundle again") from error
-        while isinstance(found, int) and found in MIGRATIONS:
+        while type(found) is int and found in MIGRATIONS:  # true is an int to Python
             found += 1
             values = MIGRATIONS[found - 1](values) | {"schema_version": found}
         if found != SCHEMA:
             mend = "update edgetune" if isinstance(found, int) and found > SCHEMA else "export the bundle again"
-            raise ExportError(f"a card of schema {found}, this edgetune reads 1 to {SCHEMA}", where=where, mend=mend)
+            raise ExportError(f"a card of schema {found!r}, this edgetune reads 1 to {SCHEMA}", where=where, mend=mend)
         try:
             return Card.model_validate_json(json.dumps(values))
         except ValidationError as error:
@@ -197,6 +214,7 @@ class Card(Plain):
 MIGRATIONS: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: lambda card: card | {"signed_off": []},
     2: lambda card: card,  # weights of an INT8 file's own came with 3
+    3: lambda card: card,  # records with the card's digest and the board's versions came with 4
 }
 """What makes a card of one schema a card of the next."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Literal
 
 from edgetune.agent.registry import list_agents
@@ -86,15 +89,23 @@ def _version_line(path: str) -> str:
 
 def _userland() -> Finding:
     part = "emulated rpi4"
-    built = [path for path in cache_folder().glob("pi-userland-*") if path.is_dir()]
-    if built:
-        return Finding(part, "ready", str(max(built, key=lambda path: path.stat().st_mtime)))
+    if find_spec("tools") is None or find_spec("tools.pi_userland") is None:
+        return Finding(part, "not there", "comes with edgetune's checkout, not with its wheel")
+    try:
+        recipe = import_module("tools.pi_userland.build").recipe_digest()
+    except PackageNotFoundError as error:
+        return Finding(part, "not there", f"is made of the runtimes of this machine, of which {error.name} is missing")
+    root = cache_folder() / f"pi-userland-{recipe}"
+    if root.is_dir():
+        return Finding(part, "ready", str(root))
     return Finding(part, "made on first use", "by verify --on emulated-rpi4, about 300 MB; needs apt and QEMU")
 
 
 def _room() -> Finding:
     folder = cache_folder()
     there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        return Finding("cache", "not there", f"{folder} cannot be written to; name another in EDGETUNE_CACHE")
     return Finding("cache", "ready", f"{folder}, {shutil.disk_usage(there).free / 1e9:.1f} GB free")
 
 

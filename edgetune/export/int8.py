@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -17,7 +16,7 @@ import numpy as np
 
 from edgetune.errors import ExportError
 from edgetune.export.host import compare_speed, top1_of
-from edgetune.files import atomic_write
+from edgetune.files import atomic_write, scratch_folder
 
 if TYPE_CHECKING:
     import onnx
@@ -77,8 +76,8 @@ def quantize_onnx(
         "minmax": quantization.CalibrationMethod.MinMax,
         "percentile": quantization.CalibrationMethod.Percentile,
     }
-    with tempfile.TemporaryDirectory() as scratch, atomic_write(target) as aside:
-        prepared = Path(scratch) / "prepared.onnx"
+    with scratch_folder() as scratch, atomic_write(target) as aside:
+        prepared = scratch / "prepared.onnx"
         # Only the shapes are inferred: onnxruntime's optimiser would fuse what the target's runtime should fuse.
         quantization.quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
         with contextlib.redirect_stdout(io.StringIO()):  # its histograms are announced with print
@@ -149,12 +148,12 @@ def quantize_best(
     may_lose
         Top-1, 0…1. Where both lose more, the more accurate is written.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         exact = top1_of(source, pictures, labels)
 
         def candidate(method: CalibrationMethod, *, float_ends: bool) -> tuple[Path, float]:
-            path = Path(scratch) / f"{method}{float_ends}.onnx"
-            ranges = Path(scratch) / f"{method}.json"
+            path = scratch / f"{method}{float_ends}.onnx"
+            ranges = scratch / f"{method}.json"
             quantize_onnx(source, path, calibration=calibration, method=method, float_ends=float_ends, ranges=ranges)
             return path, top1_of(path, pictures, labels)
 
@@ -191,12 +190,12 @@ def quantize_tuned(
     ranges
         The lowest and the highest value of activations, as learnt; the others are calibrated.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        file, method = Path(scratch) / "ranges.json", before.method
+    with scratch_folder() as scratch:
+        file, method = scratch / "ranges.json", before.method
         settle_ranges(file, ranges, source, calibration=calibration, method=method)
         both: list[tuple[Path, Quantised]] = []
         for float_ends in (False, True):
-            path = Path(scratch) / f"{float_ends}.onnx"
+            path = scratch / f"{float_ends}.onnx"
             quantize_onnx(source, path, calibration=calibration, method=method, float_ends=float_ends, ranges=file)
             speed, top1 = compare_speed(untuned, path, pictures[:1]), top1_of(path, pictures, labels)
             seen = replace(before, float_ends=float_ends, top1=top1, speedup=speed.speedup, clocked=str(speed))
@@ -213,8 +212,8 @@ def settle_ranges(
     method: CalibrationMethod,
 ) -> None:
     """Writes a file of ranges for :func:`quantize_onnx`: the given ones, and calibrated ones of other activations."""
-    with tempfile.TemporaryDirectory() as scratch:
-        quantize_onnx(source, Path(scratch) / "model.onnx", calibration=calibration, method=method, ranges=file)
+    with scratch_folder() as scratch:
+        quantize_onnx(source, scratch / "model.onnx", calibration=calibration, method=method, ranges=file)
     kept = json.loads(file.read_text())
     for name in ranges.keys() & kept["data"].keys():  # an older opset may write an activation in other operators
         for end, value in zip(("lowest", "highest"), ranges[name], strict=True):

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError
-from edgetune.files import cache_folder, storage_errors
+from edgetune.files import cache_folder, make_folder, storage_errors
 
 REQUIREMENTS = Path(__file__).with_name("litert_requirements.txt")
 STAGE = "LiteRT's packages"
@@ -79,7 +79,7 @@ class LiteRT:
             No room, no permission.
         """
         with storage_errors(self.folder):
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder.parent)
             with self.folder.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not self.ready:

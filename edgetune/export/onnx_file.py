@@ -27,10 +27,14 @@ BATCH = "batch"
 
 @dataclass(frozen=True)
 class OnnxForm:
-    """How a network is written: its opset, and whether it takes one picture or any number at once."""
+    """How a network is written: its opset, and whether it takes one picture or any number at once.
+
+    `onnxruntime` is the version on the board that the opset was chosen for, if one was named.
+    """
 
     opset: int = max(OPSETS)
     dynamic_batch: bool = False
+    onnxruntime: str | None = None
 
     @property
     def spoken(self) -> str:

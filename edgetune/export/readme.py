@@ -75,8 +75,8 @@ def _five_lines(card: Card) -> list[str]:
     return [
         "```sh",
         f"scp -r {card.name} pi@raspberrypi.local:",
-        f"ssh pi@raspberrypi.local && cd {card.name}",
-        "python3 -m venv .venv",
+        "ssh pi@raspberrypi.local",
+        f"cd {card.name} && python3 -m venv .venv",
         f".venv/bin/pip install {' '.join(packages)}",
         f".venv/bin/python classify.py {first.file} picture.jpg",
         "```",
@@ -86,6 +86,10 @@ def _five_lines(card: Card) -> list[str]:
 
 
 def _pinned(name: str, card: Card) -> str:
+    """For pip: as was asked for on the board, any patch of it if none was named, or else as it was checked here."""
+    asked = card.board_versions.get(name)
+    if asked is not None:
+        return f"{name}=={asked}" if asked.count(".") > 1 else f"{name}~={asked}.0"
     return f"{name}=={card.versions[name]}" if name in card.versions else name
 
 

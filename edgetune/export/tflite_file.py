@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +12,13 @@ import numpy as np
 from edgetune.errors import ExportError
 from edgetune.export import litert_convert
 from edgetune.export.litert_environment import LiteRT
-from edgetune.files import atomic_write
+from edgetune.files import atomic_write, scratch_folder
 
 if TYPE_CHECKING:
     import torch
 
+ROOM = 50_000_000
+"""Bytes that a conversion takes in the temporary folder."""
 CONVERTER = Path(litert_convert.__file__)
 
 
@@ -42,8 +43,8 @@ def export_tflite(module: torch.nn.Module, path: Path, *, channels: int, resolut
 
     frozen = copy.deepcopy(module).cpu().eval()  # the caller's module may go on training
     pixels = torch.zeros(1, channels, resolution, resolution)
-    with tempfile.TemporaryDirectory() as scratch, atomic_write(path) as aside:
-        program = Path(scratch) / "program.pt2"
+    with scratch_folder(room=ROOM) as scratch, atomic_write(path) as aside:
+        program = scratch / "program.pt2"
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch about its own internals
@@ -67,7 +68,7 @@ def quantize_tflite(source: Path, target: Path, *, calibration: np.ndarray, lite
     ExportError
         Pictures that do not fit, or an operator that the quantiser does not know.
     """
-    with tempfile.TemporaryDirectory() as scratch, atomic_write(target) as aside:
-        pictures = Path(scratch) / "calibration.npy"
+    with scratch_folder(room=ROOM) as scratch, atomic_write(target) as aside:
+        pictures = scratch / "calibration.npy"
         np.save(pictures, calibration)
         litert.run([CONVERTER, source, aside, pictures])

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.errors import EdgetuneError, ExportError, MissingDependencyError, ModelFileError, last_line
 from edgetune.export.board import run_tvm
 from edgetune.export.linker import host_triple, shared_library_linker
 from edgetune.export.tuning.database import default_database, tuned_tiles
 from edgetune.export.tvm_layout import channels_last
 from edgetune.export.tvm_schedule import kernels_of, schedule_module
-from edgetune.export.tvm_tile import Registers
-from edgetune.files import atomic_write
+from edgetune.export.tvm_tile import Registers, chosen_tile
+from edgetune.files import atomic_write, temporary_folder
 
 Target = Mapping[str, Any]
+ROOM = 50_000_000
+"""Bytes that TVM and the linker take in the temporary folder."""
+SAID = 300
+"""Characters of a checker's words, which quote whole nodes."""
 NAMED_ALIKE = ("avx", "bmi2", "f16c", "fma", "gfni", "vaes", "vpclmulqdq")
 """How the features that loops are compiled to begin, but for underscores the same in LLVM and in Linux."""
 
@@ -42,19 +47,25 @@ def compile_tvm(source: Path, target: Path, *, tvm_target: Target, database: Pat
 
     Raises
     ------
+    ModelFileError
+        The file is no valid model, or leaves a size open.
     ExportError
         An operator that TVM lacks, or a failed link.
     MissingDependencyError
         No TVM or no linker.
+    StorageError
+        No room, or the database is no file.
     """
     tvm = _tvm()
     link = shared_library_linker(tvm_target["mtriple"])
-    tuned = tuned_tiles(database or default_database(), tvm_target)
+    temporary_folder(room=ROOM)
+    tuned, registers = tuned_tiles(database or default_database(), tvm_target), registers_of(tvm_target)
     with tvm.target.Target(dict(tvm_target)) as llvm, atomic_write(target) as aside:
         fused = fused_kernels(source)
-        module = schedule_module(fused, registers_of(tvm_target), tuned)
+        module = schedule_module(fused, registers, tuned)
         tvm.compile(module, llvm).export_library(str(aside), fcompile=link)
-    return _spoken([kernel.key in tuned for _, kernel in kernels_of(fused).values() if kernel])
+    kernels = [kernel for _, kernel in kernels_of(fused).values() if kernel]
+    return _spoken([chosen_tile(kernel, registers, tuned) == tuned.get(kernel.key) for kernel in kernels])
 
 
 def _spoken(tuned: list[bool]) -> str:
@@ -64,24 +75,62 @@ def _spoken(tuned: list[bool]) -> str:
 
 
 def fused_kernels(source: Path) -> Any:
-    """The `IRModule` of an ONNX file with each kernel a function, channels last, what follows it fused into it."""
+    """The `IRModule` of an ONNX file with each kernel a function, channels last, what follows it fused into it.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no valid model, or leaves a size open.
+    ExportError
+        TVM cannot read it.
+    """
     from tvm import relax
 
-    return relax.get_pipeline("zero")(channels_last(import_onnx(source)))
+    module = import_onnx(source)
+    with _what_tvm_cannot(source):
+        return relax.get_pipeline("zero")(channels_last(module))
 
 
 def import_onnx(source: Path) -> Any:
-    """The `IRModule` of an ONNX file: static shapes, weights as constants."""
-    tvm = _tvm()
-    import onnx
+    """The `IRModule` of an ONNX file: static shapes, weights as constants. Raises as :func:`fused_kernels`."""
+    _tvm()
     from tvm import relax
     from tvm.relax.frontend.onnx import from_onnx
 
+    model = _checked(source)
+    with _what_tvm_cannot(source):
+        return relax.transform.DecomposeOpsForInference()(from_onnx(model, keep_params_in_input=False))
+
+
+def _checked(source: Path) -> Any:
+    import onnx
+
     try:
-        module = from_onnx(onnx.load(source), keep_params_in_input=False)
-    except (tvm.error.OpNotImplemented, tvm.error.OpAttributeUnImplemented) as error:
-        raise ExportError(f"TVM cannot read it: {error}", where=source, mend="use other operators") from error
-    return relax.transform.DecomposeOpsForInference()(module)
+        model = onnx.load(source)
+        onnx.checker.check_model(model, full_check=True)
+    except FileNotFoundError as error:
+        raise ModelFileError("there is no such file", where=source) from error
+    except Exception as error:  # of onnx, of protobuf: no common base
+        said = " ".join(str(error).split())[:SAID]
+        raise ModelFileError(f"not a valid model: {said}", where=source, mend="export it again") from error
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for value in model.graph.input:
+        sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        if value.name not in weights and not all(size > 0 for size in sizes):
+            what = f"input {value.name!r} has an open size, and loops are made for fixed ones"
+            raise ModelFileError(what, where=source, mend="export it with a batch of 1")
+    return model
+
+
+@contextmanager
+def _what_tvm_cannot(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except EdgetuneError:
+        raise
+    except Exception as error:  # its importer asserts and looks up as it goes, besides raising what it means to
+        said = last_line(str(error)) if str(error).strip() else type(error).__name__
+        raise ExportError(f"TVM cannot read it: {said}", where=source, mend="use other operators") from error
 
 
 def registers_of(tvm_target: Target) -> Registers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from edgetune.export.agreement import Agreement, compare_logits
 from edgetune.export.board import run_onnx, run_tflite, run_tvm
 from edgetune.export.bundle import Bundle, read_bundle, sign_off
 from edgetune.export.card import Artefact, CheckedOn, SignOff
+from edgetune.files import scratch_folder
 
 Python = Callable[[Sequence[str | Path]], object]
 """Runs a target's Python with these arguments and raises ExportError if the program fails."""
@@ -88,6 +88,7 @@ def verify_bundle(folder: Path, target: Target) -> Bundle:
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgetune=version("edgetune"),
         files={file: bundle.card.files[file].sha256 for file in checks},
+        card=bundle.card.digest,
         left_out={file: reason for file, reason in refusals.items() if reason is not None},
     )
     return sign_off(bundle, checks, record)
@@ -126,12 +127,14 @@ def logits_on(python: Python, artefact: Path, pictures: np.ndarray) -> np.ndarra
     ------
     ExportError
         An artefact of unknown kind, or one that fails there.
+    StorageError
+        No room in the temporary folder.
     """
     runner = RUNNERS.get(artefact.suffix)
     if runner is None:
         raise ExportError("no runtime for this kind of file", where=artefact, mend=f"known: {', '.join(RUNNERS)}")
-    with tempfile.TemporaryDirectory() as folder:
-        given, answer = Path(folder) / "pictures.npy", Path(folder) / "logits.npy"
+    with scratch_folder() as folder:
+        given, answer = folder / "pictures.npy", folder / "logits.npy"
         np.save(given, pictures)
         python([runner, artefact, given, answer])
         return np.load(answer, allow_pickle=False)

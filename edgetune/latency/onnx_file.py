@@ -121,6 +121,15 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
                 yield from _tensors(inner)
 
 
+def external_files(path: Path) -> list[str]:
+    """The files beside an ONNX file, as it names them, that hold weights of it."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    entries = (entry for tensor in _tensors(model.graph) for entry in tensor.external_data)
+    return sorted({entry.value for entry in entries if entry.key == "location"})
+
+
 def _drop_data(tensor: onnx.TensorProto) -> None:
     if prod(tensor.dims) > SMALL_ELEMENTS:
         for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from edgetune.errors import ExportError
 from edgetune.export import card as cards
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.arena import onnxruntime_arena_bytes
 from edgetune.export.bundle import Bundle, write_bundle
 from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
+from edgetune.files import scratch_folder
 from edgetune.pipeline.artefacts import Distilled, Expected, Workshop, make_artefacts
 from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.task import Task, pixels_of
@@ -21,6 +22,8 @@ from edgetune.reporter import Reporter
 
 CHECKED_ON = 256
 """Validation pictures on which an artefact's logits are compared with the network's."""
+ROOM = 100_000_000
+"""Bytes that the artefacts and what compiles them take in the temporary folder, with some to spare."""
 REFERENCES = 8
 """Validation pictures that travel in the bundle with their logits, for `edgetune verify`."""
 PACKAGES = {"tvm": ("apache-tvm", "apache-tvm-ffi"), "tflite": ("ai-edge-litert",)}
@@ -51,17 +54,23 @@ def bundle_network(
     Raises
     ------
     ExportError
-        An artefact computes something else than the network.
+        An artefact computes something else than the network, or all that were asked for are left out.
+    StorageError
+        No room in the temporary folder.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        work = Path(scratch)
+    with scratch_folder(room=ROOM) as work:
         pixels = pixels_of(task.dataset.validation, CHECKED_ON)
         expected = Expected(pixels, torch_logits_of(distilled.network, pixels))
         shop = Workshop(task, distilled, expected, work, reporter, form, quantised, int8_tuning)
         made = make_artefacts(shop, formats)
         artefacts = [result for result in made if isinstance(result, cards.Artefact)]
         omitted = [result for result in made if isinstance(result, cards.Omission)]
-        card = _card(task, distilled, teacher, artefacts, omitted, provenance)
+        if not artefacts:
+            reasons = "; ".join(f"{omission.format}: {omission.reason}" for omission in omitted)
+            raise ExportError(
+                f"nothing is left for a bundle: {reasons}", where=distilled.name, mend="add onnx to --formats"
+            )
+        card = _card(task, distilled, teacher, artefacts, omitted, provenance, form)
         files = {artefact.file: work / artefact.file for artefact in artefacts}
         return write_bundle(folder, card, files, reference=(pixels[:REFERENCES], expected.logits[:REFERENCES]))
 
@@ -73,6 +82,7 @@ def _card(
     artefacts: list[cards.Artefact],
     omitted: list[cards.Omission],
     provenance: Mapping[str, object],
+    form: OnnxForm,
 ) -> cards.Card:
     data, graph = task.dataset, task.graph(distilled.trial.sample)
     formats = {artefact.format for artefact in artefacts}
@@ -102,6 +112,7 @@ def _card(
         artefacts=tuple(artefacts),
         omitted=tuple(omitted),
         versions={package: version(package) for package in packages},
+        board_versions={"onnxruntime": form.onnxruntime} if form.onnxruntime else {},
         provenance={**provenance, "sample": dict(distilled.trial.sample.values)},
     )
 

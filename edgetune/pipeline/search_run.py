@@ -39,6 +39,7 @@ from edgetune.pipeline import board_looks, learning
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
+from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
@@ -292,7 +293,7 @@ class SearchRun:
         fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
         quantised = clockings.validate_python(self.study.note(note, {}))
         shutil.rmtree(fresh, ignore_errors=True)
-        bundle_network(
+        made = bundle_network(
             self.task,
             distilled,
             self.teacher_card(teacher),
@@ -305,6 +306,8 @@ class SearchRun:
             reporter=self.reporter,
         )
         self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
+        for loss in what_is_lost(folder, made.card):
+            self.reporter.say(loss)
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
         return read_bundle(folder)
@@ -354,7 +357,10 @@ class SearchRun:
             outputs = self.teacher_outputs(teacher)
             self.distil([trial], [plan.finalist], self.judge(plan, outputs), outputs, teacher)
         int8 = plan.int8 if int8_epochs is None else int8_recipe(self.config, int8_epochs)
-        return self.bundle(self.distilled(trial), teacher, formats, form, int8)
+        distilled = self.distilled(trial)
+        bundle = self.bundle(distilled, teacher, formats, form, int8)
+        tell_the_front(self.study, self.folder, finalist_of(self.task, distilled, bundle, self.folder.path))
+        return bundle
 
     @property
     def provenance(self) -> dict[str, object]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from edgetune.device.profile import load_profile
 from edgetune.errors import DeviceError
-from edgetune.export.tuning.database import default_database
+from edgetune.export.tuning.ctrl_c import ctrl_c_noted
+from edgetune.export.tuning.database import default_database, read_database
 from edgetune.export.tuning.runner import SERVER, Runner
 from edgetune.export.tuning.tasks import tasks_of
 from edgetune.export.tuning.tune import Tuner, Tuning
@@ -85,23 +86,27 @@ def tune_model(
         An operator that TVM lacks.
     DeviceError
         An unknown target, a board that no runner is given for, or that does not answer.
+    StorageError
+        The database cannot be read or written.
     MissingDependencyError
         No TVM, no linker for the target.
     """
     reporter, database = reporter or Reporter(), database or default_database()
-    tvm_target = target_of(target, runner)
-    load_onnx(model)
-    tasks = tasks_of(model, registers_of(tvm_target))
-    tuner = Tuner(tasks, Runner(tvm_target, runner), database, optimizer_of)
-    finished = True
-    try:
-        tuner.run(budget_seconds, reporter.progress)
-    except KeyboardInterrupt:
-        reporter.say(f"stopped; what was found is kept in {database}")
-        finished = False
-    return TuningReport(
-        str(model), tuner.target, tuner.runner.where, str(database), finished, kernels=_kernels(tuner.states)
-    )
+    unreadable = len(read_database(database).unreadable)
+    if unreadable:
+        reporter.say(f"{database}: {unreadable} lines are no tuned schedules; they are kept and not used")
+    with ctrl_c_noted() as stopped:
+        tvm_target = target_of(target, runner)
+        load_onnx(model)
+        tasks = tasks_of(model, registers_of(tvm_target))
+        tuner = Tuner(tasks, Runner(tvm_target, runner), database, optimizer_of)
+        if not stopped():
+            tuner.run(budget_seconds, reporter.progress, stopped)
+        if stopped():
+            found = "what was found is" if tuner.states else "nothing was timed; what earlier runs found is"
+            reporter.say(f"stopped; {found} kept in {database}")
+        finished, kernels = not stopped(), _kernels(tuner.states)
+    return TuningReport(str(model), tuner.target, tuner.runner.where, str(database), finished, kernels)
 
 
 def target_of(target: str, runner: str | None) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from edgetune.cli import app, main
 from edgetune.errors import MissingDependencyError, StorageError
 from edgetune.export import linker
 from edgetune.export.bundle import write_bundle
-from edgetune.export.card import Artefact, Card, Data, Preprocessing, Teacher
+from edgetune.export.card import SCHEMA, Artefact, Card, Data, Preprocessing, Teacher
 
 from .conftest import Refuses
 
@@ -62,7 +62,7 @@ def test_a_bundle_whose_file_was_changed(refuses: Refuses, bundle: Path) -> None
 
 def test_a_card_of_a_newer_schema(refuses: Refuses, bundle: Path) -> None:
     text = (bundle / "card.json").read_text()
-    (bundle / "card.json").write_text(text.replace('"schema_version": 3', '"schema_version": 4'))
+    (bundle / "card.json").write_text(text.replace(f'"schema_version": {SCHEMA}', f'"schema_version": {SCHEMA + 1}'))
     assert "update edgetune" in refuses("verify", bundle)
 
 
@@ -102,6 +102,14 @@ def test_only_files_can_be_simulated_and_only_on_the_rpi4(refuses: Refuses, mode
     assert "rpi4" in refuses("predict", model, "--simulate", "--device", "rpi5")
     assert "model.onnx" in refuses("predict", model, "--simulate")
     assert "absent.onnx" in refuses("predict", "absent.onnx", "--simulate")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--threads", "4"), ("--precision", "fp32"), ("--runtime", "tvm"), ("--cpu-mhz", "600"), ("--space", "small")],
+)
+def test_what_a_simulation_would_ignore_is_refused(refuses: Refuses, model: Path, option: str, value: str) -> None:
+    assert f"{option}: has no say with --simulate" in refuses("predict", model, "--simulate", option, value)
 
 
 def test_no_room_for_a_bundle(card: Card, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,12 @@ def test_a_card_of_an_older_schema_is_brought_up_to_date(older: Path) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "mend"),
-    [("99", "update edgetune"), ("0", "export the bundle again"), ('"x"', "export the bundle again")],
+    [
+        ("99", "update edgetune"),
+        ("0", "export the bundle again"),
+        ('"x"', "export the bundle again"),
+        ("true", "export the bundle again"),
+    ],
 )
 def test_a_schema_that_is_not_known_is_refused(card: Card, schema: str, mend: str) -> None:
     text = card.to_json().replace(f'"schema_version": {SCHEMA}', f'"schema_version": {schema}')

@@ -7,10 +7,11 @@ import onnx
 import pytest
 
 from edgetune.device.profile import shipped_profiles
-from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.errors import ExportError, MissingDependencyError, ModelFileError
 from edgetune.export import linker
 from edgetune.export.agreement import compare_logits, torch_logits_of
-from edgetune.export.tvm_library import compile_tvm, host_target, import_onnx
+from edgetune.export.tuning.tasks import tasks_of
+from edgetune.export.tvm_library import compile_tvm, host_target, import_onnx, registers_of
 from edgetune.export.verify import logits_on, python_here
 from edgetune.nets.network import Network
 
@@ -40,6 +41,58 @@ def test_an_operator_that_tvm_lacks_is_named(tmp_path: Path) -> None:
     onnx.save(onnx.helper.make_model(graph, opset_imports=imports), tmp_path / "odd.onnx")
     with pytest.raises(ExportError, match="MadeUp"):
         import_onnx(tmp_path / "odd.onnx")
+
+
+def float_values(*shapes: list[int | str], type: int = onnx.TensorProto.FLOAT) -> list[onnx.ValueInfoProto]:
+    return [onnx.helper.make_tensor_value_info(f"v{i}", type, shape) for i, shape in enumerate(shapes)]
+
+
+def saved(nodes: list[onnx.NodeProto], values: list[onnx.ValueInfoProto], path: Path, **constants: np.ndarray) -> Path:
+    """A model from the first of `values` to the last."""
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "g", values[:1], values[-1:], weights)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), path)
+    return path
+
+
+def conv(weights: str = "w") -> onnx.NodeProto:
+    return onnx.helper.make_node("Conv", ["v0", weights], ["v1"])
+
+
+WEIGHTS = np.ones((4, 3, 1, 1), np.float32)
+
+
+def test_an_open_size_is_refused(tmp_path: Path) -> None:
+    values = float_values(["batch", 3, 8, 8], ["batch", 4, 8, 8])
+    with pytest.raises(ModelFileError, match=r"v0.*open size.*batch of 1"):
+        import_onnx(saved([conv()], values, tmp_path / "open.onnx", w=WEIGHTS))
+
+
+def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    values = float_values([1, 3, 8, 8], [1, 4, 8, 8])
+    with pytest.raises(ModelFileError, match=r"not a valid model.*none"):
+        import_onnx(saved([conv("none")], values, tmp_path / "missing.onnx", w=WEIGHTS))
+
+
+def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    values = float_values([1, 5, 8, 8], [1, 4, 8, 8])
+    with pytest.raises((ModelFileError, ExportError), match=r"shapes\.onnx"):
+        import_onnx(saved([conv()], values, tmp_path / "shapes.onnx", w=WEIGHTS))
+
+
+def test_what_the_importer_asserts_is_an_error_of_ours(tmp_path: Path) -> None:
+    pool = onnx.helper.make_node("MaxPool", ["v0"], ["p", "i"], kernel_shape=[2, 2], strides=[2, 2])
+    unpool = onnx.helper.make_node("MaxUnpool", ["p", "i"], ["v1"], kernel_shape=[2, 2], strides=[2, 2])
+    values = float_values([1, 3, 8, 8], [1, 3, 8, 8])
+    with pytest.raises(ExportError, match="TVM cannot read it"):
+        import_onnx(saved([pool, unpool], values, tmp_path / "unpool.onnx"))
+
+
+def test_kernels_of_other_types_are_compiled_and_not_timed(tmp_path: Path) -> None:
+    values = float_values([1, 3, 8, 8], [1, 4, 8, 8], type=onnx.TensorProto.FLOAT16)
+    model = saved([conv()], values, tmp_path / "half.onnx", w=WEIGHTS.astype(np.float16))
+    assert tasks_of(model, registers_of(host_target())) == []
+    compile_tvm(model, tmp_path / "half.so", tvm_target=host_target())
 
 
 def test_without_a_linker_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgetune.errors import ExportError
+from edgetune.errors import ExportError, StorageError
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
 from edgetune.export.card import Artefact, Card, FileRecord
@@ -85,6 +85,32 @@ def test_a_file_changed_with_its_card_after_signing_off_is_refused_and_named(bun
     (bundle.folder / "card.json").write_text(card.to_json())
     with pytest.raises(ExportError, match=r"model\.onnx.*not the one that ran on this host"):
         read_bundle(bundle.folder)
+
+
+def test_a_card_changed_after_signing_off_is_refused(bundle: Bundle) -> None:
+    card = verify_bundle(bundle.folder, this_host()).card
+    (bundle.folder / "card.json").write_text(card.model_copy(update={"test_top1": 0.99}).to_json())
+    with pytest.raises(ExportError, match=r"card\.json.*changed after it was signed off on this host"):
+        verify_bundle(bundle.folder, this_host())
+
+
+def test_a_record_of_an_older_schema_says_nothing_of_the_card(bundle: Bundle) -> None:
+    card = verify_bundle(bundle.folder, this_host()).card
+    old = card.signed_off[0].model_copy(update={"card": None})
+    changed = card.model_copy(update={"test_top1": 0.99, "signed_off": (old,)})
+    (bundle.folder / "card.json").write_text(changed.to_json())
+    assert read_bundle(bundle.folder).card == changed
+
+
+def test_without_room_for_the_pictures_there_is_one_error(
+    test_pictures: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("2560 requested and 0 written")  # as numpy says it
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StorageError, match="no room"):
+        logits_on(python_here, tmp_path / "model.onnx", test_pictures)
 
 
 def test_an_artefact_that_computes_something_else_is_named_and_not_signed_off(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import resource
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgetune.errors import MissingDependencyError
+from edgetune.errors import ExportError, MissingDependencyError, StorageError
 from tools.pi_simulator import counts, pipelines
 from tools.pi_simulator.constants import PRIOR, Constants, Network, Work, fit, left_out, read_networks, solve
 from tools.pi_simulator.counts import Block, count
@@ -44,6 +46,56 @@ def test_a_sum_reads_each_line_of_memory_once_and_in_a_stream(sum_of_floats: cou
 def test_a_vector_load_takes_one_to_four_floats(sum_of_floats: counts.Counts) -> None:
     assert SIZE / 4 <= sum_of_floats.loads <= 1.2 * SIZE
     assert sum_of_floats.instructions > sum_of_floats.loads
+
+
+WHOLE = """blocks 2 loads 5 stores 4 l1i_misses 3 l1d_misses 2 l2_misses 1 streamed 1 tlb_misses 0
+1000 7 d65f03c0
+2000 9 4ea08400 d65f03c0
+end
+"""
+
+
+def test_counts_are_read_only_when_they_are_whole(tmp_path: Path) -> None:
+    file = tmp_path / "counts.txt"
+    with pytest.raises(StorageError, match="no room"):
+        counts.parse(file)
+    file.write_text(WHOLE)
+    assert counts.parse(file).instructions == 7 + 2 * 9
+    for end in range(len(WHOLE) - 1):
+        file.write_text(WHOLE[:end])
+        with pytest.raises(StorageError, match="no room"):
+            counts.parse(file)
+
+
+def test_a_disk_that_fills_under_the_plugin_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = counts._before_it_starts
+
+    def little_room(folder: int) -> None:
+        plain(folder)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    monkeypatch.setattr(counts, "_before_it_starts", little_room)
+    script = tmp_path / "runner.py"
+    script.write_text("def load(model):\n    return lambda picture: None\n")
+    with pytest.raises(StorageError, match="no room"):
+        count(PiUserland.ready(), script, script, np.zeros(1, np.float32), caches=False)
+
+
+def test_a_model_that_fails_on_the_board_is_one_line(tmp_path: Path) -> None:
+    script = tmp_path / "runner.py"
+    script.write_text("def load(model):\n    raise ValueError('no such operator')\n")
+    with pytest.raises(ExportError) as failed:
+        count(PiUserland.ready(), script, script, np.zeros(1, np.float32), caches=False)
+    assert failed.value.what == "failed on the emulated board: ValueError: no such operator"
+
+
+def test_a_model_that_takes_too_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "LIMIT", 0.1)
+    script = tmp_path / "runner.py"
+    script.write_text("def load(model):\n    while True: pass\n")
+    with pytest.raises(ExportError, match=r"more than 0\.1 s"):
+        count(PiUserland.ready(), script, script, np.zeros(1, np.float32), caches=False)
 
 
 def test_multiply_accumulates_cost_what_the_optimisation_guide_says() -> None:

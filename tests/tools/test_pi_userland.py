@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgetune.errors import ExportError
+from edgetune.errors import ExportError, StorageError
 from tools.pi_userland import PiUserland
 
 
@@ -51,3 +51,10 @@ def test_the_command_hands_on_arguments_output_and_exit_code(pi: PiUserland, tmp
     command = [sys.executable, "-m", "tools.pi_userland", "run", "--", str(script), "a", "--b"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("['a', '--b']\n", 3)
+
+
+def test_a_cache_that_cannot_be_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path / "file" / "x"))
+    with pytest.raises(StorageError, match="no folder can be made here"):
+        PiUserland.ready()

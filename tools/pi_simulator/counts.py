@@ -1,29 +1,52 @@
-"""Executed instructions and modelled cache misses of one inference on the emulated board. They repeat exactly."""
+"""Executed instructions and modelled cache misses of one inference on the emulated board.
+
+On one machine instructions repeat exactly, misses to about one in ten thousand.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from edgetune.errors import ExportError, MissingDependencyError
+from edgetune.errors import ExportError, MissingDependencyError, StorageError, last_line
 from edgetune.export.verify import RUNNERS
-from edgetune.files import atomic_write, cache_folder
+from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
+from edgetune.latency.onnx_file import external_files
 from tools.pi_userland import PiUserland
+from tools.pi_userland.build import WHEELS
+from tools.pi_userland.userland import CPU
 
 HERE = Path(__file__).parent
 QEMU = "qemu-aarch64"  # the one with shared libraries: the static one loads no plugins
 NO_ASLR = 0x0040000  # ADDR_NO_RANDOMIZE of <sys/personality.h>
 RESERVED = "0x400000000"  # 16 GiB of addresses to itself, or the emulator's own memory moves the program's
 LIMIT = 1800.0  # seconds
+REGION, RUNNER, PICTURE, ROOT = "region.py", "runner.py", "picture.npy", "userland"
+FOLDER = 77  # a number that no other open file has
+SCRATCH = f"/proc/self/fd/{FOLDER}"
+"""The scratch folder's name for the program: its own depends on where the cache is."""
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPYCACHEPREFIX": "/nonexistent",  # read none either: those that are there depend on what ran before
+    "PYTHONSAFEPATH": "1",  # the scratch folder's name stays out of sys.path
+}
+"""The same everywhere, as are all names that the program sees, since their lengths and hashes move what is counted."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +88,11 @@ def count_model(model: Path, picture: np.ndarray, *, caches: bool = True) -> Cou
     Raises
     ------
     ExportError
-        No runtime for such a file, or it fails on the board.
+        No runtime for such a file, or it fails on the board or takes too long.
     MissingDependencyError
         No QEMU with plugins, or no C compiler.
+    StorageError
+        No room for the model's copy or for the counts.
     """
     runner = RUNNERS.get(model.suffix)
     if runner is None:
@@ -89,42 +114,102 @@ def count(
 
     `packages` join the Python path; `settling` inferences, in which a runtime lays out its memory, run before.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        pixels, out = Path(scratch) / "picture.npy", Path(scratch) / "counts.txt"
-        np.save(pixels, picture)
+    with _scratch() as scratch, _opened(scratch) as folder:
+        _lay_out(scratch, userland, runner, model, picture)
+        out = scratch / "counts.txt"
         plugin = f"{_plugin()},out={out},caches={'on' if caches else 'off'}"
-        # Relative, so that no name, hence no hash of one, differs from run to run.
-        command = userland.command([HERE / "region.py", runner, model.resolve(), pixels.name, str(settling)])
-        environment = userland.environment | {"PYTHONHASHSEED": "0"}
-        environment["PYTHONPATH"] = ":".join([environment["PYTHONPATH"], *map(str, packages)])
-        # The static emulator gives way to the one that loads plugins.
-        done = subprocess.run(
-            [str(_qemu()), "-R", RESERVED, "-plugin", plugin, *command[1:]],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT,
-            env=environment,
-            cwd=scratch,
-            preexec_fn=_fixed_addresses,
-        )
-        if done.returncode != 0 or not out.exists():
-            raise ExportError(f"failed on the emulated board: {done.stderr[-1500:]}", where=model)
-        return parse(out.read_text())
+        try:
+            done = subprocess.run(
+                [
+                    *_emulator(userland, plugin),
+                    *(f"{SCRATCH}/{name}" for name in (REGION, RUNNER, _fixed_name(model), PICTURE)),
+                    str(settling),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LIMIT,
+                env=ENVIRONMENT | {"PYTHONPATH": ":".join([f"/{WHEELS}", *map(str, packages)])},
+                cwd="/",
+                close_fds=False,
+                preexec_fn=partial(_before_it_starts, folder),
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ExportError(f"one inference took more than {LIMIT:g} s on the emulated board", where=model) from error
+        if done.returncode != 0:
+            raise ExportError(f"failed on the emulated board: {last_line(done.stderr)}", where=model)
+        return parse(out)
 
 
-def parse(text: str) -> Counts:
-    """What the plugin wrote."""
-    header, *lines = text.splitlines()
-    words = header.split()
-    totals = dict(zip(words[::2], map(int, words[1::2]), strict=True))
-    rows = (line.split() for line in lines)
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder whose name is always the same: onnxruntime looks it up, and hashes it. One process has it at a time."""
+    folder = cache_folder() / "pi-simulator-scratch"
+    make_folder(folder.parent)
+    with storage_errors(folder), folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lay_out(scratch: Path, userland: PiUserland, runner: Path, model: Path, picture: np.ndarray) -> None:
+    """What is needed, under names that are always the same."""
+    (scratch / ROOT).symlink_to(userland.root)
+    shutil.copyfile(HERE / REGION, scratch / REGION)
+    shutil.copyfile(runner, scratch / RUNNER)
+    shutil.copyfile(model, scratch / _fixed_name(model))
+    for name in external_files(model) if model.suffix == ".onnx" else ():
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model.parent / name, scratch / name)
+    np.save(scratch / PICTURE, picture)
+
+
+def _fixed_name(model: Path) -> str:
+    return f"model{model.suffix}"
+
+
+def _emulator(userland: PiUserland, plugin: str) -> list[str]:
+    """What starts the board's Python in the scratch folder; here the static emulator gives way to the other one."""
+    python = userland.python.relative_to(userland.root)
+    named = ["-0", f"/{python}"]  # as what Python sees itself started, and looks for its library by
+    settings = ["-R", RESERVED, "-seed", "0", "-plugin", plugin, "-cpu", CPU, "-L", f"{SCRATCH}/{ROOT}"]
+    return [str(_qemu()), *settings, *named, f"{SCRATCH}/{ROOT}/{python}"]
+
+
+def parse(file: Path) -> Counts:
+    """What the plugin wrote.
+
+    Raises
+    ------
+    StorageError
+        There is no file, or it ends before its end.
+    """
+    lines = file.read_text().splitlines() if file.exists() else []
+    words = lines[0].split() if lines else []
+    if lines[-1:] != ["end"] or words[:2] != ["blocks", str(len(lines) - 2)]:
+        raise StorageError("the counts were cut short: no room left on the disk", where=file.parent, mend="free some")
+    totals = dict(zip(words[2::2], map(int, words[3::2]), strict=True))
+    rows = (line.split() for line in lines[1:-1])
     blocks = (Block(int(row[1]), tuple(int(word, 16) for word in row[2:])) for row in rows)
     return Counts(**totals, blocks=tuple(blocks))
 
 
-def _fixed_addresses() -> None:
-    """Where memory lies decides what shares a cache line, so it must be the same in each run."""
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _before_it_starts(folder: int) -> None:
+    """Where memory lies decides what shares a cache line, so it must be the same in each run, and so must names."""
+    os.dup2(folder, FOLDER)
     ctypes.CDLL(None).personality(NO_ASLR)
 
 

@@ -8,7 +8,8 @@
 //
 // Only a region counts: it begins with the system call sched_get_priority_max(0x7771) and ends with the same call of
 // 0x7772; after 0x7770 the caches are filled, but nothing is counted. The file that is written at the end holds a line
-// of cache statistics, then one line a block: its address, how often it ran, its instructions in hexadecimal.
+// with the number of blocks and cache statistics, then one line a block (its address, how often it ran, its
+// instructions in hexadecimal), then the line "end": a disk that fills leaves a file that can be told from a whole one.
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -204,6 +205,12 @@ static void on_syscall(qemu_plugin_id_t id, unsigned cpu, int64_t number, uint64
 }
 
 static FILE *out;
+static uint64_t counted_blocks;
+
+static void count_block(const void *node, VISIT visit, int depth)
+{
+    if (visit == postorder || visit == leaf) counted_blocks += (*(Block **)node)->counted > 0;
+}
 
 static void print_block(const void *node, VISIT visit, int depth)
 {
@@ -218,11 +225,14 @@ static void print_block(const void *node, VISIT visit, int depth)
 static void on_end(qemu_plugin_id_t id, void *data)
 {
     if (!finished || !(out = fopen(out_path, "w"))) return;
-    fprintf(out, "loads %" PRIu64 " stores %" PRIu64 " l1i_misses %" PRIu64 " l1d_misses %" PRIu64 " l2_misses %" PRIu64
+    twalk(blocks, count_block);
+    fprintf(out, "blocks %" PRIu64 " loads %" PRIu64 " stores %" PRIu64 " l1i_misses %" PRIu64 " l1d_misses %" PRIu64 " l2_misses %" PRIu64
             " streamed %" PRIu64 " tlb_misses %" PRIu64 "\n",
-            loads, stores, l1i.misses, l1d.misses, l2.misses, streamed, tlb.misses);
+            counted_blocks, loads, stores, l1i.misses, l1d.misses, l2.misses, streamed, tlb.misses);
     twalk(blocks, print_block);
-    fclose(out);
+    fputs("end\n", out);
+    bool failed = ferror(out);
+    if (fclose(out) || failed) perror(out_path);
 }
 
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgetune.errors import ExportError, MissingDependencyError, last_line
 from edgetune.export.verify import Target, logits_on
-from edgetune.files import cache_folder
+from edgetune.files import cache_folder, make_folder, storage_errors
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 
 QEMU = "qemu-aarch64-static"
@@ -35,11 +35,13 @@ class PiUserland:
         ------
         MissingDependencyError
             No QEMU, and not root to install it; or no apt to build the userland with.
+        StorageError
+            No room, no permission, or something that is no folder in the cache's place.
         """
         qemu = _qemu()
         root = cache_folder() / f"pi-userland-{recipe_digest()}"
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with root.with_suffix(".lock").open("w") as lock:
+        make_folder(root.parent)
+        with storage_errors(root), root.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not root.exists():
                 build(root)

@@ -2,7 +2,7 @@
 
     python run_onnx.py model.onnx pictures.npy logits.npy [threads]
 
-pictures.npy holds raw pixel values, 0…255, float32 (N, C, H, W).
+pictures.npy holds raw pixel values, 0…255, (N, C, H, W), of any type of number.
 """
 
 import os
@@ -34,7 +34,7 @@ def load(model: str | os.PathLike[str], threads: int = 1) -> Callable[[np.ndarra
 
 def main(model: str, pictures: str, logits: str, threads: str = "1") -> None:
     run = load(model, int(threads))
-    np.save(logits, np.concatenate([run(picture[None]) for picture in np.load(pictures)]))
+    np.save(logits, np.concatenate([run(picture[None]) for picture in np.load(pictures).astype(np.float32)]))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python run_tvm.py model.tvm.so pictures.npy logits.npy [threads]
 
-pictures.npy holds raw pixel values, 0…255, float32 (N, C, H, W).
+pictures.npy holds raw pixel values, 0…255, (N, C, H, W), of any type of number.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ def aligned(picture: np.ndarray) -> np.ndarray:
 def main(library: str, pictures: str, logits: str, threads: str = "1") -> None:
     os.environ["TVM_NUM_THREADS"] = threads
     run = load(library)
-    np.save(logits, np.concatenate([run(picture[None]) for picture in np.load(pictures)]))
+    np.save(logits, np.concatenate([run(picture[None]) for picture in np.load(pictures).astype(np.float32)]))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import warnings
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from edgetune.export.tvm_tile import Tile
-from edgetune.files import atomic_write, cache_folder
+from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
 
 
 class Record(BaseModel):
@@ -51,44 +54,73 @@ def default_database() -> Path:
     return cache_folder() / "tuned.jsonl"
 
 
-def read_database(path: Path) -> dict[tuple[str, str], Record]:
-    """The records by target and kernel; none where there is no file.
+@dataclass(frozen=True)
+class Database:
+    """The records by target and kernel, and the lines that are none, as they stand in the file."""
 
-    A line that cannot be read is named in a warning and skipped.
+    records: dict[tuple[str, str], Record]
+    unreadable: tuple[str, ...]
+
+
+def read_database(path: Path) -> Database:
+    """An empty one where there is no file.
+
+    Raises
+    ------
+    StorageError
+        Something that is no file is in the way.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with storage_errors(path):
+            lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except FileNotFoundError:
-        return {}
-    records = {}
-    for number, line in enumerate(lines, 1):
+        lines = []
+    records, unreadable = {}, []
+    for line in filter(str.strip, lines):
         try:
             record = Record.model_validate_json(line)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            warnings.warn(f"{path}, line {number} is no tuned schedule and is skipped: {reason}", stacklevel=2)
+        except ValueError:  # pydantic's, or of bytes that are no text
+            unreadable.append(line)
             continue
         records[record.target, record.kernel] = record
-    return records
+    return Database(records, tuple(unreadable))
 
 
 def add_records(path: Path, new: Iterable[Record]) -> None:
     """Puts records in the place of earlier ones of their kernels; what another process wrote of others stays.
+
+    So do lines that cannot be read: a newer edgetune may have written them.
 
     Raises
     ------
     StorageError
         No room, no permission; the file is as it was.
     """
-    records = read_database(path)
-    for record in new:
-        records[record.target, record.kernel] = record
-    with atomic_write(path) as aside:
+    with storage_errors(path), _alone_in(path.parent):
+        known = read_database(path)
+        records = known.records | {(record.target, record.kernel): record for record in new}
         lines = [json.dumps(record.model_dump(), separators=(", ", ": ")) for _, record in sorted(records.items())]
-        aside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with atomic_write(path) as aside:
+            text = "".join(f"{line}\n" for line in (*lines, *known.unreadable))
+            aside.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Makes other processes wait; the folder is locked, since the file is another one after each write."""
+    make_folder(folder)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def tuned_tiles(path: Path, tvm_target: Mapping[str, Any]) -> dict[str, Tile]:
-    """The tiles for a target, by kernel, as :func:`edgetune.export.tvm_schedule.schedule_module` takes them."""
-    target = target_name(tvm_target)
-    return {kernel: record.tile for (of, kernel), record in read_database(path).items() if of == target}
+    """The tiles for a target, by kernel, as :func:`edgetune.export.tvm_schedule.schedule_module` takes them.
+
+    Those of kernels of which no other tile was timed than the one by rule are not among them.
+    """
+    target, records = target_name(tvm_target), read_database(path).records
+    return {kernel: record.tile for (of, kernel), record in records.items() if of == target and record.timed > 1}

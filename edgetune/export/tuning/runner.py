@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from edgetune.errors import ConfigError, DeviceError, last_line
 from edgetune.export.linker import shared_library_linker
 from edgetune.export.tuning.tasks import TuningTask
 from edgetune.export.tvm_tile import Tile
+from edgetune.files import scratch_folder
 
 REPEATS, REPEAT_MS = 5, 4
 """A tile is timed so often, so long each time; the best counts, since disturbances only ever add."""
@@ -28,6 +27,8 @@ COLD_FROM, FLUSHED = 256 * 1024, 4 * 1024 * 1024
 COLD_REPEATS = 15
 ONE_THREAD = {"TVM_NUM_THREADS": "1", "TVM_BIND_THREADS": "0"}
 """TVM reads these when its first kernel runs in a process; unbound, a thread stays on the cores it was given."""
+ROOM = 20_000_000
+"""Bytes that compiling a batch takes in the temporary folder."""
 SESSION_SECONDS = 120
 SERVER = "TVM_NUM_THREADS=1 python -m tvm.exec.rpc_server --host 127.0.0.1 --port 9090"
 
@@ -74,8 +75,8 @@ class Runner:
         named = {f"tile{i}": task.scheduled(tile) for i, tile in enumerate(tiles)}
         module = tvm.IRModule({name: f.with_attr("global_symbol", name) for name, f in named.items()})
         file = f"batch{self._batches}.so"
-        with tempfile.TemporaryDirectory() as scratch:
-            library = Path(scratch) / file
+        with scratch_folder(room=ROOM) as scratch:
+            library = scratch / file
             tvm.compile(module, tvm.target.Target(self.target)).export_library(str(library), fcompile=self.link)
             try:
                 self.session.upload(str(library))

@@ -66,10 +66,12 @@ class TuningTask:
 
 
 def tasks_of(model: Path, registers: Registers) -> list[TuningTask]:
-    """The kernels of an ONNX file whose tile is a choice.
+    """The kernels of an ONNX file whose tile is a choice, and that work on float32 alone: others are not timed.
 
     Raises
     ------
+    ModelFileError
+        The file is no valid model, or leaves a size open.
     ExportError
         An operator that TVM lacks.
     """
@@ -78,7 +80,7 @@ def tasks_of(model: Path, registers: Registers) -> list[TuningTask]:
     kernels: dict[str, Kernel] = {}
     occurrences: Counter[str] = Counter()
     for name, (_, kernel) in kernels_of(module).items():
-        if kernel is not None:
+        if kernel is not None and all(parameter.dtype == "float32" for parameter in kernel.function.params):
             kernels.setdefault(kernel.key, kernel)
             occurrences[kernel.key] += calls[name.name_hint]
     tasks = [TuningTask(kernel, registers, occurrences[key]) for key, kernel in kernels.items()]

@@ -37,7 +37,7 @@ class Tuning:
 
     task: TuningTask
     proposer: Proposer
-    earlier: int = 0
+    earlier: int = 0  # tiles that earlier runs timed and this one does not time again
     timed: dict[Tile, float] = field(default_factory=dict)
 
     @property
@@ -121,8 +121,13 @@ class Tuner:
         self.target = target_name(runner.target)
         self.states: list[Tuning] = []
 
-    def run(self, budget_seconds: float, progress: Progress = lambda stage, done, total: None) -> None:
-        """Tunes until the budget is spent or every tile of every kernel that carries weight was timed.
+    def run(
+        self,
+        budget_seconds: float,
+        progress: Progress = lambda stage, done, total: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Tunes until the budget is spent, it is stopped, or every tile of every kernel that carries weight was timed.
 
         First the tile by rule of every kernel is timed, and the best that the database knows. Then each batch, with the
         tile by rule once more, goes to the kernel with the most time an inference per batch that it had (D'Hondt).
@@ -134,8 +139,8 @@ class Tuner:
         StorageError
             The database cannot be written.
         """
-        clock = Clock(budget_seconds, progress)
-        known = read_database(self.database)
+        clock = Clock(budget_seconds, progress, stopped)
+        known = read_database(self.database).records
         for task in self.tasks:
             self.states.append(self._begun(task, known.get((self.target, task.kernel.key))))
             if clock.rings():
@@ -150,9 +155,11 @@ class Tuner:
                 left.remove(state)
 
     def _begun(self, task: TuningTask, record: Record | None) -> Tuning:
-        state = Tuning(task, self.new_proposer(task.choices), earlier=record.timed if record else 0)
         known = [record.tile] if record and record.tile in task.tiles - {task.default} else []
-        self._time(state, [task.default, *known])
+        again = [task.default, *known]
+        earlier = max(0, record.timed - len(again)) if record else 0
+        state = Tuning(task, self.new_proposer(task.choices), earlier=earlier)
+        self._time(state, again)
         return state
 
     def _time(self, state: Tuning, tiles: Sequence[Tile]) -> None:
@@ -162,12 +169,12 @@ class Tuner:
 
 
 class Clock:
-    """A budget in seconds, shown as progress each time it is looked at."""
+    """A budget in seconds, shown as progress each time it is looked at; it rings at once when the user stops."""
 
-    def __init__(self, seconds: float, progress: Progress) -> None:
-        self.seconds, self.progress, self.began = seconds, progress, time.monotonic()
+    def __init__(self, seconds: float, progress: Progress, stopped: Callable[[], bool]) -> None:
+        self.seconds, self.progress, self.stopped, self.began = seconds, progress, stopped, time.monotonic()
 
     def rings(self) -> bool:
         gone = time.monotonic() - self.began
         self.progress("tuning", int(min(gone, self.seconds)), int(self.seconds))
-        return gone >= self.seconds
+        return gone >= self.seconds or self.stopped()

@@ -79,7 +79,7 @@ def test_with_time_enough_the_fastest_tile_of_all_is_found(tasks: list[TuningTas
     tuner = Tuner(tasks, runner, tmp_path / "db", InOrder)
     tuner.run(60)
     total = sum(state.weight for state in tuner.states)
-    records = read_database(tmp_path / "db")
+    records = read_database(tmp_path / "db").records
     for state in tuner.states:
         widest = max(tile.columns for tile in state.task.tiles)
         if state.weight >= LIGHT * total:
@@ -115,11 +115,11 @@ def test_what_was_found_before_an_interruption_is_kept_and_gone_on_with(
     stopped = MadeUp(fail_after=len(tasks) + 3)
     with pytest.raises(KeyboardInterrupt):
         Tuner(tasks, stopped, tmp_path / "db", InOrder).run(60)
-    kept = read_database(tmp_path / "db")
+    kept = read_database(tmp_path / "db").records
     assert len(kept) == len(tasks)
     assert sum(record.timed for record in kept.values()) == len(stopped.timed)
     Tuner(tasks, MadeUp(), tmp_path / "db", InOrder).run(60)
-    after = read_database(tmp_path / "db")
+    after = read_database(tmp_path / "db").records
     assert all(after[key].ms <= record.ms and after[key].timed >= record.timed for key, record in kept.items())
 
 
@@ -134,4 +134,17 @@ def test_no_batch_begins_after_the_budget(tasks: list[TuningTask], tmp_path: Pat
     runner = MadeUp()
     Tuner(tasks, runner, tmp_path / "db", InOrder).run(0)
     assert runner.batches == 1
-    assert len(read_database(tmp_path / "db")) == 1
+    assert len(read_database(tmp_path / "db").records) == 1
+
+
+def test_the_same_tile_timed_again_counts_once(tasks: list[TuningTask], tmp_path: Path) -> None:
+    for _ in range(3):
+        Tuner(tasks, MadeUp(), tmp_path / "db", InOrder).run(0)
+    (record,) = read_database(tmp_path / "db").records.values()
+    assert record.timed == 1
+
+
+def test_no_batch_begins_after_a_stop(tasks: list[TuningTask], tmp_path: Path) -> None:
+    runner = MadeUp()
+    Tuner(tasks, runner, tmp_path / "db", InOrder).run(600, stopped=lambda: runner.batches == len(tasks) + 2)
+    assert runner.batches == len(tasks) + 2

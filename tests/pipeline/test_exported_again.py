@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from edgetune.errors import ExportError
+from edgetune.export.bundle import Bundle, write_bundle
+from edgetune.export.card import Artefact, Card, Data, Omission, Preprocessing, SignOff, Teacher
+from edgetune.export.int8 import Quantised
+from edgetune.pipeline import bundling
+from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
+from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.summarise import write_summary
+from edgetune.report.summary import Finalist, RunSummary
+from edgetune.reporter import Reporter
+from edgetune.search.study import Study
+from tests.report.conftest import make_summary
+
+AT = "2026-11-24T14:00:00Z"
+
+
+def card_of(*files: str, signed_off: tuple[SignOff, ...] = ()) -> Card:
+    return Card(
+        name="trial-004",
+        labels=("a", "b"),
+        preprocessing=Preprocessing(channels=1, resolution=2, mean=(0.0,), std=(1.0,)),
+        data=Data(name="d", licence="none", content_hash="ab", train=1, validation=1, test=1),
+        teacher=Teacher(name="t", licence="none", test_top1=1.0),
+        test_top1=1.0,
+        latencies=(),
+        macs=1,
+        parameters=1,
+        peak_memory_bytes=1,
+        artefacts=tuple(Artefact(format="onnx", file=file) for file in files),
+        versions={},
+        provenance={},
+        signed_off=signed_off,
+    )
+
+
+def written(tmp_path: Path, card: Card) -> Bundle:
+    (tmp_path / "file").touch()
+    return write_bundle(tmp_path / card.name, card, {a.file: tmp_path / "file" for a in card.artefacts})
+
+
+def test_artefacts_that_vanish_and_records_are_spoken_of(tmp_path: Path) -> None:
+    record = SignOff(where="this host", machine="x86_64", at=AT, edgetune="0", files={})
+    before = written(tmp_path, card_of("a.onnx", "b.onnx", signed_off=(record,))).folder
+    assert what_is_lost(before, card_of("b.onnx")) == [
+        "trial-004: no longer in the bundle: a.onnx",
+        "trial-004: was signed off on this host; verify it again",
+    ]
+
+
+def test_the_same_again_loses_nothing(tmp_path: Path) -> None:
+    assert what_is_lost(written(tmp_path, card_of("a.onnx")).folder, card_of("a.onnx", "b.onnx")) == []
+
+
+def test_of_no_bundle_or_a_damaged_one_nothing_is_said(tmp_path: Path) -> None:
+    assert what_is_lost(tmp_path / "none", card_of("a.onnx")) == []
+    (tmp_path / "card.json").write_text("[")
+    assert what_is_lost(tmp_path, card_of("a.onnx")) == []
+
+
+@pytest.mark.parametrize("only", ["int8", "tvm"])
+def test_when_all_that_were_asked_for_are_left_out_the_reasons_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str
+) -> None:
+    omission = Omission(format=only, reason="no linker")
+    monkeypatch.setattr(bundling, "make_artefacts", lambda shop, formats: [omission])
+    monkeypatch.setattr(bundling, "pixels_of", lambda pictures, count: np.zeros(1))
+    monkeypatch.setattr(bundling, "torch_logits_of", lambda network, pixels: np.zeros(1))
+    nothing = SimpleNamespace(dataset=SimpleNamespace(validation=None), network=None, name="trial-004")
+    quantised: dict[str, Quantised] = {}
+    with pytest.raises(ExportError, match=rf"{only}: no linker.*add onnx to --formats"):
+        bundling.bundle_network(
+            nothing,  # type: ignore[arg-type]
+            nothing,  # type: ignore[arg-type]
+            Teacher(name="t", licence="none", test_top1=1.0),
+            tmp_path / "bundle",
+            {},
+            formats=(only,),
+            quantised=quantised,
+            reporter=Reporter(),
+        )
+
+
+def test_the_front_names_the_artefacts_that_there_are(tmp_path: Path) -> None:
+    summary, folder = make_summary(), RunFolder(tmp_path)
+    write_summary(summary, folder)
+    old = summary.finalists[0]
+    again = replace(old, artefacts=old.artefacts[:1], omitted=())
+    with Study.create(folder.study, {}) as study:
+        tell_the_front(study, folder, again)  # never a finalist: nothing to tell
+        assert len(json.loads(folder.front.read_text())["front"][0]["artefacts"]) == len(old.artefacts)
+        study.set_note(f"finalist {old.trial}", TypeAdapter(Finalist).dump_python(old, mode="json"))
+        tell_the_front(study, folder, again)
+        stored = TypeAdapter(Finalist).validate_python(study.note(f"finalist {old.trial}"))
+    assert stored == again
+    assert RunSummary.from_json(folder.summary.read_text()).finalists[0] == again
+    assert len(json.loads(folder.front.read_text())["front"][0]["artefacts"]) == 1
