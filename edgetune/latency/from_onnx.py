@@ -159,6 +159,8 @@ class _Reader:
             source, target = (*source, 1), (*target, 1)
         channels, *_ = shape_of(source)
         width, *pixels = shape_of(target)
+        if node.op == "Conv" and channels != weight[1] * groups:
+            raise ValueError(f"{node.name} takes {weight[1] * groups} channels and is given {channels}")
         if node.op == "ConvTranspose":  # every input pixel is spread over a kernel
             _, *pixels = shape_of(source)
             width = weight[0]

@@ -295,3 +295,9 @@ def test_convolutions_along_a_line_have_their_channels_first(tmp_path: Path) -> 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     (kernel,) = read_onnx(write(model, tmp_path)).kernels
     assert (kernel.kind, kernel.input, kernel.macs) == ("depthwise", (8, 100, 1), 8 * 100 * 5)
+
+
+def test_a_convolution_of_other_channels_than_it_is_given(tmp_path: Path) -> None:
+    model = tiny([CONV, helper.make_node("Relu", ["c"], ["y"])], weights={"w": np.zeros((6, 3, 3, 3), np.float32)})
+    with pytest.raises(ModelFileError, match="takes 3 channels and is given 4"):
+        read_onnx(write(model, tmp_path))
