@@ -115,5 +115,18 @@ class OnnxTeacher(Teacher):
 
     def _digest(self) -> str:
         digest = hashlib.sha256(self.path.read_bytes())
-        digest.update(repr([self.classes, self.normalize and self.normalize.state_dict()]).encode())
+        for file in _weight_files(self.path):
+            digest.update(file.read_bytes())
+        digest.update(repr(self.classes).encode())
+        for tensor in self.normalize.buffers() if self.normalize else ():
+            digest.update(repr(tensor.flatten().tolist()).encode())  # exact, unlike a tensor's own repr
         return digest.hexdigest()[:16]
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """The files beside a checked one that hold weights of it."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    return [path.parent / name for name in sorted({entry.value for entry in entries if entry.key == "location"})]

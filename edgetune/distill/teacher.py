@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import chain
 from typing import Self
 
 import torch
@@ -100,7 +101,8 @@ class TorchTeacher(Teacher):
 
     @property
     def macs(self) -> int:
-        device = next(self.module.parameters()).device
+        weight = next(chain(self.module.parameters(), self.module.buffers()), None)
+        device = weight.device if weight is not None else torch.device("cpu")
         return count_macs(self.module, torch.zeros(1, self.channels, self.resolution, self.resolution, device=device))
 
     @property

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -151,3 +152,16 @@ def test_the_hash_follows_the_file_and_its_labels(ours: Path, module: TinyNet) -
     hashes.append(load_teacher(ours).content_hash)
     assert len(set(hashes)) == 3
     assert load_teacher(ours).content_hash == hashes[2]
+
+
+def test_the_hash_follows_weights_in_a_file_beside_it(ours: Path) -> None:
+    onnx.save(onnx.load(ours), ours, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    before = load_teacher(ours).content_hash
+    weights = ours.with_name("weights.bin")
+    weights.write_bytes(bytes(len(weights.read_bytes())))
+    assert load_teacher(ours).content_hash != before
+
+
+def test_the_hash_follows_the_normalisation_to_the_last_digit(ours: Path) -> None:
+    hashes = {OnnxTeacher(ours, normalize=Normalize((0.5,), (std,))).content_hash for std in (0.2290, 0.2294)}
+    assert len(hashes) == 2
