@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from edgetune.distill.teacher import TorchTeacher
+from edgetune.distill.teacher import TorchTeacher, check_normalize
 from edgetune.errors import TeacherError
 from edgetune.nets.layers import Normalize
 
@@ -46,6 +46,7 @@ def import_teacher(
     classes = _labels(classes or getattr(module, "classes", None), path)
     resolution = _size("resolution", resolution or getattr(module, "resolution", None), path)
     channels = _size("channels", getattr(module, "channels", 3) if channels is None else channels, path)
+    check_normalize(normalize, channels, path)
     if any(is_lazy(weight) for weight in module.parameters()):
         raise TeacherError("its weights are not made yet", where=path, mend="run it once and load its weights")
     module.float()

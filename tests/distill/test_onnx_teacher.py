@@ -100,6 +100,17 @@ def test_bytes_are_given_as_bytes(module: nn.Module, tmp_path: Path) -> None:
     torch.testing.assert_close(teacher.logits(pixels), module(pixels), rtol=1e-4, atol=1e-4)
 
 
+def test_bytes_are_not_normalised(module: nn.Module, tmp_path: Path) -> None:
+    path = export(Uint8(module), tmp_path / "t.onnx", (1, 8, 8), dtype=torch.uint8)
+    with pytest.raises(TeacherError, match="it takes bytes"):
+        OnnxTeacher(path, classes=CLASSES, normalize=Normalize((0.5,), (0.2,)))
+
+
+def test_a_mean_a_channel_is_wanted(ours: Path) -> None:
+    with pytest.raises(TeacherError, match=r"2 value\(s\) of mean and std for pictures of 1 channel"):
+        OnnxTeacher(ours, normalize=Normalize((0.5, 0.4), (0.2, 0.2)))
+
+
 @pytest.mark.parametrize(
     ("shape", "classes", "message"),
     [
