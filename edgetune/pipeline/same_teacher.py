@@ -27,8 +27,8 @@ def given_teacher(study: Study, task: Task) -> Teacher | None:
     if not task.config.teacher:
         return None
     teacher = load_teacher(Path(task.config.teacher))
-    teacher.check_classes(task.dataset.classes)
     _check_unchanged(study, task.config.teacher, teacher)
+    teacher.check_classes(task.dataset.classes)
     return teacher
 
 
