@@ -119,9 +119,10 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def _sources(path: str, module: nn.Module) -> list[Path]:
     """The files that the import path leads to and that its layers are written in; torch's own are torch's matter."""
-    packages = {path.split(":")[0]} | {type(layer).__module__ for layer in module.modules()}
-    named = (getattr(sys.modules.get(name), "__file__", None) for name in packages if name.split(".")[0] != "torch")
-    return sorted(file for name in named if name and (file := Path(name)).is_file())
+    written = {kind.__module__ for layer in module.modules() for kind in type(layer).__mro__}
+    names = {name for name in {path.split(":")[0], *written} if name.split(".")[0] != "torch"}
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in names)
+    return sorted(file for name in files if name and (file := Path(name)).is_file())
 
 
 def _imported(path: str) -> nn.Module:

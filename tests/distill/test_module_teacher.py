@@ -127,3 +127,14 @@ def test_the_hash_follows_everything_that_decides_the_logits(file: Path, monkeyp
     file.write_text(CODE.replace("self.layers(pixels)", "self.layers(pixels)[:, [1, 0, 2]]"))
     hashes.append(digest())
     assert len(set(hashes)) == 6
+
+
+def test_the_hash_follows_the_file_that_a_layer_is_inherited_from(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heir = "heir_of_a_test"
+    (tmp_path / f"{heir}.py").write_text(f"from {MODULE} import Net\n\nclass Heir(Net):\n    pass\n")
+    monkeypatch.delitem(sys.modules, heir, raising=False)
+    before = import_teacher(f"{heir}:Heir").content_hash
+    file.write_text(CODE + "\n# changed\n")
+    assert import_teacher(f"{heir}:Heir").content_hash != before
