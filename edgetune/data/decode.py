@@ -55,7 +55,9 @@ def decode(data: bytes, resolution: int, channels: int) -> NDArray[np.uint8]:
     image = open_picture(data)
     try:
         image.draft(None, (2 * resolution, 2 * resolution))  # a large JPEG is decoded at a half, a quarter or an eighth
-        image = eight_bits_opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+        wide = image.format == "TIFF" and image.mode == "I"  # transposing forgets the format
+        image = eight_bits_opaque(ImageOps.exif_transpose(image), wide=wide)
+        image = image.convert("L" if channels == 1 else "RGB")
         image = ImageOps.fit(image, (resolution, resolution), Image.Resampling.BICUBIC)
         return np.asarray(image).reshape(resolution, resolution, channels)
     except UnreadablePicture:
@@ -64,13 +66,18 @@ def decode(data: bytes, resolution: int, channels: int) -> NDArray[np.uint8]:
         raise UnreadablePicture(str(error) or type(error).__name__) from error
 
 
-def eight_bits_opaque(image: Image.Image) -> Image.Image:
-    """The picture with 16-bit pixels scaled to 8 bits and transparent ones laid on white."""
+def eight_bits_opaque(image: Image.Image, *, wide: bool = False) -> Image.Image:
+    """The picture with 16-bit pixels scaled to 8 bits and transparent ones laid on white.
+
+    `wide` pixels have 32 bits, and their values alone say of how many they are: of 8 where none is above 255.
+    """
     if image.mode == "I" or image.mode.startswith("I;16"):
         values = np.asarray(image, dtype=np.int64)
         if values.size and not 0 <= values.min() <= values.max() <= 65535:
             raise UnreadablePicture("32-bit pixels, whose scale is unknown")
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        if not (wide and values.size and values.max() <= 255):
+            values = (values + 128) // 257
+        return Image.fromarray(values.astype(np.uint8))
     if image.mode == "F":
         raise UnreadablePicture("floating-point pixels, whose scale is unknown")
     if image.has_transparency_data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,11 +23,18 @@ from edgetune.errors import DataError
 
 SPLIT_FOLDERS = {
     "train": Split.TRAIN,
+    "training": Split.TRAIN,
     "val": Split.VALIDATION,
     "valid": Split.VALIDATION,
     "validation": Split.VALIDATION,
     "test": Split.TEST,
+    "testing": Split.TEST,
 }
+"""By their names in small letters."""
+LITTER = "__MACOSX"
+"""What macOS adds to archives: a folder of files that are no pictures for each folder of pictures."""
+BREAKS_LINES = frozenset(("Cc", "Zl", "Zp"))
+"""Unicode categories that a class name may not have in it: labels are kept and printed one a line."""
 SMALL_SIDE = 64
 SMALL_RESOLUTION, USUAL_RESOLUTION = 32, 224
 AHEAD = 256
@@ -62,7 +70,7 @@ class Folder(ImageSource):
     Raises
     ------
     DataError
-        No folder, no pictures, or fewer than two classes.
+        No folder, no pictures, or what :func:`list_files` refuses.
     """
 
     licence = "not stated"
@@ -105,7 +113,7 @@ class Folder(ImageSource):
             np.memmap(scratch / "decoded", np.uint8, "r", shape=shape),
             np.array([file.label for file in found], np.int64),
             np.array([file.given for file in found], np.int8),
-            self._notes(faults),
+            (*self._notes(faults), *self._gaps(found)),
             [printable(file.path.relative_to(self.root)) for file in found],
         )
 
@@ -127,6 +135,14 @@ class Folder(ImageSource):
         examples = ", ".join(bad[:3]) + (", …" if len(bad) > 3 else "")
         return (f"{len(bad)} of {len(faults)} files could not be read as pictures and were skipped: {examples}",)
 
+    def _gaps(self, found: Sequence[PictureFile]) -> Iterator[str]:
+        """A note on each given split that lacks classes: its accuracy does not speak of them."""
+        for split, name in ((Split.VALIDATION, "validation"), (Split.TEST, "test")):
+            there = {file.label for file in found if file.given == split}
+            lacking = [repr(label) for number, label in enumerate(self.classes) if number not in there]
+            if there and lacking:
+                yield f"the {name} split has no pictures of {', '.join(lacking)}"
+
 
 def printable(path: Path) -> str:
     """The path with what is not UTF-8 in it replaced."""
@@ -134,14 +150,17 @@ def printable(path: Path) -> str:
 
 
 def list_files(root: Path) -> tuple[tuple[str, ...], list[PictureFile]]:
-    """The classes and all files under them, in an order that is the same on every machine."""
+    """The classes and all files under them, in an order that is the same on every machine.
+
+    Raises
+    ------
+    DataError
+        No folder, fewer than two classes, a class whose name cannot be kept, splits that are not told from classes.
+    """
     if not root.is_dir():
         raise DataError("no such folder", where=root, mend="give a folder that holds a folder of pictures a class")
-    folders = _folders(root)
-    splits = {SPLIT_FOLDERS[folder.name]: folder for folder in folders if folder.name in SPLIT_FOLDERS}
-    if Split.TRAIN not in splits or len(splits) != len(folders):
-        splits = {Split.TRAIN: root}
-    classes = tuple(sorted({folder.name for part in splits.values() for folder in _folders(part)}))
+    splits = _splits(root)
+    classes = tuple(sorted({_label(folder) for part in splits.values() for folder in _folders(part)}))
     if len(classes) < 2:
         raise DataError(
             f"it holds {len(classes)} class folder(s)",
@@ -157,8 +176,55 @@ def list_files(root: Path) -> tuple[tuple[str, ...], list[PictureFile]]:
     return classes, files
 
 
+def _splits(root: Path) -> dict[Split, Path]:
+    """The folder of each split; all is training where the folders are classes, of which one may be called train.
+
+    Raises
+    ------
+    DataError
+        A split, which is to say a folder of that name with classes in it, beside something else.
+    """
+    folders = _folders(root)
+    named = [(split, folder) for folder in folders if (split := SPLIT_FOLDERS.get(folder.name.casefold())) is not None]
+    splits = dict(named)
+    if Split.TRAIN in splits and len(splits) == len(folders):
+        return splits
+    meant = sorted((split, folder) for split, folder in named if len(_folders(folder)) > 1)
+    if not meant:
+        return {Split.TRAIN: root}
+    for split, folder in meant:
+        for other in folders:
+            if other != folder and SPLIT_FOLDERS.get(other.name.casefold()) in (None, split):
+                raise DataError(
+                    f"{printable(Path(other.name))!r} stands beside the split {folder.name!r} and is none,"
+                    " or the same again",
+                    where=root,
+                    mend=f"move it elsewhere; or rename {folder.name!r} if it is a class",
+                )
+    raise DataError(
+        f"a split {meant[0][1].name!r} and no training pictures",
+        where=root,
+        mend="name the folder with the classes to train on train",
+    )
+
+
+def _label(folder: Path) -> str:
+    """A folder's name as that of a class."""
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError("a class name that is not UTF-8", where=printable(folder), mend="rename it") from error
+    if any(unicodedata.category(sign) in BREAKS_LINES for sign in folder.name):
+        raise DataError(
+            "a class name with a line break or a control character", where=ascii(str(folder)), mend="rename it"
+        )
+    return folder.name
+
+
 def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(
+        path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != LITTER
+    )
 
 
 def _walk(folder: Path, above: set[tuple[int, int]]) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from edgetune.data.source import Collection, ImageSource, Progress
 from edgetune.data.splits import split, thin_classes
 from edgetune.files import atomic_folder
 
-FORMAT = 2
+FORMAT = 3
 """Part of every cache key: raise it when decoding or splitting changes."""
 ROWS = 1024
 """Pictures handled at a time where a whole array may not fit the memory."""

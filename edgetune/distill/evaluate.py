@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgetune.data.pictures import Pictures
+from edgetune.distill.batches import in_batches
 from edgetune.distill.precision import mixed_precision, to_pixels
 
 BATCH = 250
@@ -20,12 +21,12 @@ def logits_of(
     forward: Callable[[Tensor], Tensor], pictures: Pictures, *, device: torch.device, fast: bool = False
 ) -> np.ndarray:
     """float32 (N, classes) for raw pictures; computed in float32, or, when it must be fast, in mixed precision."""
-    rows = []
-    for start in range(0, len(pictures), BATCH):
+
+    def logits(images: np.ndarray) -> np.ndarray:
         with mixed_precision(device) if fast else nullcontext():
-            logits = forward(to_pixels(pictures.images[start : start + BATCH], device))
-        rows.append(logits.float().cpu().numpy())
-    return np.concatenate(rows)
+            return forward(to_pixels(images, device)).float().cpu().numpy()
+
+    return np.concatenate(list(in_batches(logits, pictures.images, size=BATCH, stage="evaluation")))
 
 
 def top1(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -46,9 +46,6 @@ class FeatureDistillation(nn.Module):
         self, student: nn.Module, teacher: Teacher, weights: Mapping[str, float], *, resolution: int, channels: int
     ) -> None:
         super().__init__()
-        if not isinstance(teacher, TorchTeacher):
-            mend = "distil from logits alone, or give a torch module"
-            raise TeacherError("gives logits and no feature maps", where=teacher.name, mend=mend)
         self.weights = dict(weights)
         # A copy, since another student's training may listen to the same teacher at the same time; in a list, since its
         # weights are not ours to train or to save.
@@ -57,12 +54,7 @@ class FeatureDistillation(nn.Module):
         device = next(student.parameters()).device
         pixels = torch.zeros(2, channels, resolution, resolution, device=device)
         self._mine = FeatureMaps(student, pixels)
-        self._theirs = FeatureMaps(
-            teacher.module, torch.zeros(2, teacher.channels, *(teacher.resolution,) * 2).to(device)
-        )
-        if not self._theirs.layers:
-            mend = "distil from logits alone, or give a convolutional network"
-            raise TeacherError("it has no feature maps", where=teacher.name, mend=mend)
+        self._theirs = _maps_of(teacher, device)
         widths = (maps.widths[-1] for maps in (self._mine, self._theirs))
         self.hints = Hints(*widths).to(device) if self.weights.get("hints") else None
 
@@ -87,6 +79,23 @@ class FeatureDistillation(nn.Module):
     def close(self) -> None:
         """Takes the hooks out of the student."""
         self._mine.close()
+
+
+def check_features(teacher: Teacher) -> None:
+    """Raises :class:`TeacherError` for a teacher on the processor that has no feature maps to distil from."""
+    _maps_of(teacher, torch.device("cpu")).close()
+
+
+def _maps_of(teacher: Teacher, device: torch.device) -> FeatureMaps:
+    if not isinstance(teacher, TorchTeacher):
+        mend = "distil from logits alone, or give a torch module"
+        raise TeacherError("gives logits and no feature maps", where=teacher.name, mend=mend)
+    side = teacher.resolution
+    maps = FeatureMaps(teacher.module, torch.zeros(2, teacher.channels, side, side).to(device))
+    if not maps.layers:
+        mend = "distil from logits alone, or give a convolutional network"
+        raise TeacherError("it has no feature maps", where=teacher.name, mend=mend)
+    return maps
 
 
 class FeatureMaps:

@@ -69,5 +69,6 @@ def split(batch: Batch, parts: int) -> Iterator[Batch]:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Also of a CPU, whose allocator raises no error of its own kind."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    """Also of a CPU's allocator and of onnxruntime, which raise no errors of their own kind."""
+    words = ("can't allocate memory", "Failed to allocate memory", "bad allocation", "std::bad_alloc")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edgetune.distill.teacher import Teacher, fit_pixels
+from edgetune.distill.teacher import Teacher, check_normalize, fit_pixels
 from edgetune.errors import MissingDependencyError, TeacherError
 from edgetune.latency.from_onnx import read_onnx
 from edgetune.latency.graph import Graph
@@ -38,7 +38,8 @@ class OnnxTeacher(Teacher):
     ModelFileError
         See :func:`edgetune.latency.onnx_file.load_onnx`.
     TeacherError
-        It takes no pictures, gives something else than a logit a class, or does not name its classes.
+        It takes no pictures, or not as they are normalised, gives something else than a logit a class, or does not
+        name its classes.
     """
 
     def __init__(
@@ -54,11 +55,15 @@ class OnnxTeacher(Teacher):
         if channels not in (1, 3) or height != width:
             mend = "export it for square pictures, (N, channels, height, width)"
             raise TeacherError(f"it takes {channels}×{height}×{width}", where=path, mend=mend)
+        check_normalize(normalize, channels, path)
         self.channels, self.resolution = channels, height
         self.session = self._open("CPUExecutionProvider")
         entry = self.session.get_inputs()[0]
         if entry.type not in PIXELS:
             raise TeacherError(f"it takes {entry.type}", where=path, mend="export it for float32 or uint8 pixels")
+        if normalize and entry.type == "tensor(uint8)":
+            mend = "leave mean and std out"
+            raise TeacherError("it takes bytes, which normalised pixels are not", where=path, mend=mend)
         self._dtype, self._one_by_one = PIXELS[entry.type], entry.shape[0] == 1
         labels = self.session.get_modelmeta().custom_metadata_map.get(LABELS, "")
         self.classes = tuple(classes or labels.splitlines())
@@ -115,5 +120,18 @@ class OnnxTeacher(Teacher):
 
     def _digest(self) -> str:
         digest = hashlib.sha256(self.path.read_bytes())
-        digest.update(repr([self.classes, self.normalize and self.normalize.state_dict()]).encode())
+        for file in _weight_files(self.path):
+            digest.update(file.read_bytes())
+        digest.update(repr(self.classes).encode())
+        for tensor in self.normalize.buffers() if self.normalize else ():
+            digest.update(repr(tensor.flatten().tolist()).encode())  # exact, unlike a tensor's own repr
         return digest.hexdigest()[:16]
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """The files beside a checked one that hold weights of it."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
+    return [path.parent / name for name in sorted({entry.value for entry in entries if entry.key == "location"})]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Self
 
 import torch
@@ -14,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgetune.distill.precision import place
 from edgetune.errors import TeacherError
+from edgetune.nets.layers import Normalize
 
 
 class Teacher(ABC):
@@ -29,7 +32,11 @@ class Teacher(ABC):
         Of everything that decides the logits; what is cached of a teacher is keyed by it.
     licence
         Under which its weights may be used.
+    other_classes
+        What to do about a data set of other classes.
     """
+
+    other_classes = "give a teacher of the same classes, or pick some of its own under [classes] of a teacher.toml"
 
     name: str
     classes: tuple[str, ...]
@@ -59,7 +66,7 @@ class Teacher(ABC):
             raise TeacherError(
                 f"the teacher knows {len(self.classes)} classes, the data set has {len(classes)}",
                 where=self.name,
-                mend="give a teacher of the same classes, or start from this one with --init-teacher",
+                mend=self.other_classes,
             )
         for index, (mine, theirs) in enumerate(zip(self.classes, classes, strict=True)):
             if mine != theirs:
@@ -100,7 +107,8 @@ class TorchTeacher(Teacher):
 
     @property
     def macs(self) -> int:
-        device = next(self.module.parameters()).device
+        weight = next(chain(self.module.parameters(), self.module.buffers()), None)
+        device = weight.device if weight is not None else torch.device("cpu")
         return count_macs(self.module, torch.zeros(1, self.channels, self.resolution, self.resolution, device=device))
 
     @property
@@ -126,6 +134,13 @@ def fit_pixels(pixels: Tensor, channels: int, resolution: int) -> Tensor:
     if pixels.shape[2] != resolution:
         pixels = functional.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
     return pixels
+
+
+def check_normalize(normalize: Normalize | None, channels: int, where: str | Path) -> None:
+    """Raises :class:`TeacherError` unless there is a mean and a deviation a channel, or none at all."""
+    if normalize and (given := normalize.mean.numel()) != channels:
+        reason = f"{given} value(s) of mean and std for pictures of {channels} channel(s)"
+        raise TeacherError(reason, where=where, mend="give one a channel of each")
 
 
 def count_macs(module: nn.Module, example: Tensor) -> int:

@@ -101,7 +101,9 @@ def load_teacher(path: Path) -> Teacher:
 
 
 class CheckpointTeacher(TorchTeacher):
-    """A teacher of edgetune's own format; `header` says how its module is built."""
+    """A teacher of edgetune's own format; `header` says how its module is built, so that another can start from it."""
+
+    other_classes = "give a teacher of the same classes, or start from this one with --init-teacher"
 
     def __init__(self, module: nn.Module, header: Header, *, name: str, content_hash: str = "") -> None:
         super().__init__(
@@ -117,10 +119,21 @@ class CheckpointTeacher(TorchTeacher):
 
 
 def load_checkpoint(path: Path) -> CheckpointTeacher:
-    """A checkpoint of edgetune's own format."""
+    """A checkpoint of edgetune's own format.
+
+    Raises
+    ------
+    TeacherError
+        Nothing there, something else, or files that cannot be read or do not belong together.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if not path.exists():
+        raise TeacherError("no such folder", where=path, mend=f"name a folder with {WEIGHTS} and {HEADER}")
+    if not (path / HEADER).is_file():
+        mend = f"name a folder with {WEIGHTS} and {HEADER}: only those say how to build a network of other classes"
+        raise TeacherError("not a checkpoint of edgetune's own", where=path, mend=mend)
     try:
         text = (path / HEADER).read_text(encoding="utf-8")
         header = Header.model_validate_json(text)

@@ -38,7 +38,7 @@ def load_transformers(path: Path) -> TorchTeacher:
     Raises
     ------
     TeacherError
-        Not an image classifier, or no safetensors in the folder.
+        Not an image classifier, no safetensors in the folder, or a processor of other pictures than square ones.
     """
     try:
         from transformers import AutoModelForImageClassification
@@ -68,6 +68,9 @@ def load_transformers(path: Path) -> TorchTeacher:
         raise TeacherError("takes no pictures in colour", where=path, mend="give a model for red, green and blue")
     mean, std, resolution = _preprocessing(path, int(np.max(getattr(model.config, "image_size", 224))))
     names = model.config.id2label
+    if sorted(names) != list(range(len(names))):
+        mend = "number id2label from 0, without gaps"
+        raise TeacherError("its classes are not numbered in a row", where=path / "config.json", mend=mend)
     return TorchTeacher(
         _Logits(model, mean, std),
         name=f"{model.config.model_type} ({path.name})",
@@ -95,11 +98,14 @@ def _preprocessing(path: Path, side: int) -> tuple[tuple[float, ...], tuple[floa
         processor = AutoImageProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
         pictures = [Image.new("RGB", (side, side), colour) for colour in ("black", "white", "red")]
         pixels = processor(pictures, return_tensors="np")["pixel_values"]
-        resolution = pixels.shape[3]
-        black, white, red = pixels[:, :, resolution // 2, resolution // 2].astype(float)
+        height, resolution = pixels.shape[2:]
+        black, white, red = pixels[:, :, height // 2, resolution // 2].astype(float)
     except Exception as error:  # the library raises whatever its parts raise
         reason = shorten(str(error), 300, placeholder=" …")
         raise TeacherError(f"its image processor cannot be used: {reason}", where=file, mend="check it") from error
+    if height != resolution:
+        reason = f"its image processor makes pictures of {resolution}×{height}"
+        raise TeacherError(reason, where=file, mend="give a teacher for square pictures")
     if not np.allclose(red, [white[0], *black[1:]]):
         mend = "give a teacher that takes red, green and blue, each normalised alone"
         raise TeacherError("its image processor mixes or swaps colours", where=file, mend=mend)

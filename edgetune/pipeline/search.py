@@ -7,6 +7,7 @@ from typing import Any
 
 from edgetune.config import SearchConfig, read_config
 from edgetune.data.pictures import Dataset
+from edgetune.distill.features import FEATURE_LOSSES, check_features
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
 from edgetune.errors import ConfigError, StudyError
 from edgetune.export.formats import formats_of, usual_formats
@@ -50,8 +51,8 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     Raises
     ------
     EdgetuneError
-        An unknown device, unusable data, a teacher of other classes, limits that nothing can hold, a folder that
-        exists. Nothing has been written then.
+        An unknown device, unusable data, a teacher of other classes or without the feature maps that are asked for,
+        limits that nothing can hold, a folder that exists. Nothing has been written then.
     """
     named = Path(config.data).resolve().name if Path(config.data).is_dir() else config.data
     folder = RunFolder.create(out) if out else RunFolder.fresh(f"{named}-{config.device}")
@@ -69,6 +70,8 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
     dataset = _load(config, reporter)
     if given:
         given.check_classes(dataset.classes)
+        if FEATURE_LOSSES & config.distillation.weights.named.keys():
+            check_features(given)
     config = config.model_copy(update={"formats": formats})
     task = Task(config, dataset, predictor)
     task.new_strategy().ask(1)  # raises where no network holds the limits

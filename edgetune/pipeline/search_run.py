@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -24,7 +23,6 @@ from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.precision import best_device
 from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
-from edgetune.distill.teacher_checkpoint import load_teacher
 from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.distill.train_teacher import trained_teacher
 from edgetune.errors import InfeasibleError, StudyError
@@ -47,6 +45,7 @@ from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
 from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.same_teacher import given_teacher, initial_teacher
 from edgetune.pipeline.summarise import summarise, write_summary
 from edgetune.pipeline.supernet_start import begin_supernet
 from edgetune.pipeline.task import Task
@@ -123,20 +122,20 @@ class SearchRun:
         plan = plan_of(self.config)
         if self.config.budget:
             with self.stage("clocking"):
-                given = load_teacher(Path(self.config.teacher)).to(self.device) if self.config.teacher else None
-                costs = measure_costs(self.task, plan, given, self.device)
+                given = given_teacher(self.study, self.task)
+                costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
             plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
         self.study.set_note("plan", asdict(plan))
         return plan
 
     def teacher(self, plan: Plan) -> Teacher:
-        if self.config.teacher:
-            return load_teacher(Path(self.config.teacher)).to(self.device)
+        if given := given_teacher(self.study, self.task):
+            return given.to(self.device)
         return trained_teacher(
             self.dataset,
             plan.teacher,
-            initial=Path(self.config.init_teacher) if self.config.init_teacher else None,
+            initial=initial_teacher(self.study, self.task),
             seed=self.config.seed,
             cache=cache_folder(),
             device=self.device,

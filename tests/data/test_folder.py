@@ -17,7 +17,7 @@ def save_pictures(
     folder: Path, count: int, *, mode: str = "RGB", size: tuple[int, int] = (40, 36), suffix: str = "png"
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(list(folder.name.encode()))
+    rng = np.random.default_rng(list(os.fsencode(folder.name)))
     for number in range(count):
         pixels = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
         Image.fromarray(pixels).convert(mode).save(folder / f"{number}.{suffix}")
@@ -100,6 +100,69 @@ def test_a_class_called_train_is_a_class(tmp_path: Path) -> None:
     classes, files = list_files(tmp_path / "vehicles")
     assert classes == ("car", "train")
     assert {file.given for file in files} == {Split.TRAIN}
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "testing"), ("TRAIN", "Valid", "__MACOSX")])
+def test_splits_under_other_names(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        for label in ("a", "b"):
+            save_pictures(tmp_path / name / label, 2)
+    classes, files = list_files(tmp_path)
+    assert classes == ("a", "b")
+    assert {file.given for file in files} == {Split.TRAIN, Split.VALIDATION if "Valid" in names else Split.TEST}
+
+
+def test_litter_of_archives_is_no_class(tmp_path: Path) -> None:
+    for name in ("a", "b", "__MACOSX"):
+        save_pictures(tmp_path / name, 2)
+    assert list_files(tmp_path)[0] == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("train", "test", "labels"), "'labels' stands beside the split 'train' and is none.*rename 'train'"),
+        (("train", "test", "Train"), "'train' stands beside the split 'Train' and is none, or the same again"),
+        (("val", "validation", "train"), "'validation' stands beside the split 'val'.*rename 'val'"),
+        (("test", "val"), "a split 'val' and no training pictures.*train on train"),
+    ],
+)
+def test_splits_beside_something_else_are_refused(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    for name in names:
+        for label in ("a", "b"):
+            save_pictures(tmp_path / name / label, 1)
+    with pytest.raises(DataError, match=message):
+        list_files(tmp_path)
+
+
+def test_a_test_split_that_lacks_a_class_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for number, place in enumerate(("train/a", "train/b", "train/c", "test/b")):
+        save_pictures(root / place, 9, size=(40 + number, 36))
+    dataset = load_dataset(str(root), cache=tmp_path / "cache")
+    assert "the test split has no pictures of 'a', 'c'" in dataset.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (os.fsdecode(b"caf\xe9"), "caf\ufffd: a class name that is not UTF-8.*rename it"),
+        ("two\nlines", r"two\\nlines'?: a class name with a line break.*rename it"),
+        ("next\u2028line", "a line break"),
+        ("bell\a", "control character"),
+    ],
+)
+def test_class_names_that_cannot_be_kept_are_refused(name: str, message: str, animals: Path, tmp_path: Path) -> None:
+    save_pictures(animals / name, 3)
+    with pytest.raises(DataError, match=message):
+        load_dataset(str(animals), cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_class_names_in_any_script_are_kept(animals: Path) -> None:
+    for name in ("日本 ü", "no\u00a0break", "👩\u200d🌾"):
+        save_pictures(animals / name, 3)
+    assert list_files(animals)[0] == ("cat", "dog", "no\u00a0break", "日本 ü", "👩\u200d🌾")
 
 
 @pytest.mark.parametrize(("side", "resolution"), [(28, 32), (64, 32), (65, 224)])

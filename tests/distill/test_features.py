@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from edgetune.data.pictures import Dataset
-from edgetune.distill.features import FeatureDistillation, FeatureMaps
+from edgetune.distill.features import FeatureDistillation, FeatureMaps, check_features
 from edgetune.distill.finalist import distil
 from edgetune.distill.loop import Recipe
 from edgetune.distill.losses import Distillation
@@ -105,3 +105,14 @@ def test_teachers_without_feature_maps_are_refused(make_network: MakeNetwork, te
     teacher.module = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
     with pytest.raises(TeacherError, match="has no feature maps"):
         FeatureDistillation(make_network(), teacher, {"hints": 1}, resolution=8, channels=1)
+
+
+def test_a_teacher_is_checked_before_a_student_is_there(teacher: TorchTeacher) -> None:
+    check_features(teacher)
+    assert not any(layer._forward_hooks for layer in teacher.module.modules())
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    without = TorchTeacher(
+        flat, name="mine", classes=list("abcd"), channels=1, resolution=8, content_hash="", licence=""
+    )
+    with pytest.raises(TeacherError, match=r"^mine: it has no feature maps"):
+        check_features(without)

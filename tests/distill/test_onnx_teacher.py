@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -99,6 +100,17 @@ def test_bytes_are_given_as_bytes(module: nn.Module, tmp_path: Path) -> None:
     torch.testing.assert_close(teacher.logits(pixels), module(pixels), rtol=1e-4, atol=1e-4)
 
 
+def test_bytes_are_not_normalised(module: nn.Module, tmp_path: Path) -> None:
+    path = export(Uint8(module), tmp_path / "t.onnx", (1, 8, 8), dtype=torch.uint8)
+    with pytest.raises(TeacherError, match="it takes bytes"):
+        OnnxTeacher(path, classes=CLASSES, normalize=Normalize((0.5,), (0.2,)))
+
+
+def test_a_mean_a_channel_is_wanted(ours: Path) -> None:
+    with pytest.raises(TeacherError, match=r"2 value\(s\) of mean and std for pictures of 1 channel"):
+        OnnxTeacher(ours, normalize=Normalize((0.5, 0.4), (0.2, 0.2)))
+
+
 @pytest.mark.parametrize(
     ("shape", "classes", "message"),
     [
@@ -151,3 +163,16 @@ def test_the_hash_follows_the_file_and_its_labels(ours: Path, module: TinyNet) -
     hashes.append(load_teacher(ours).content_hash)
     assert len(set(hashes)) == 3
     assert load_teacher(ours).content_hash == hashes[2]
+
+
+def test_the_hash_follows_weights_in_a_file_beside_it(ours: Path) -> None:
+    onnx.save(onnx.load(ours), ours, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    before = load_teacher(ours).content_hash
+    weights = ours.with_name("weights.bin")
+    weights.write_bytes(bytes(len(weights.read_bytes())))
+    assert load_teacher(ours).content_hash != before
+
+
+def test_the_hash_follows_the_normalisation_to_the_last_digit(ours: Path) -> None:
+    hashes = {OnnxTeacher(ours, normalize=Normalize((0.5,), (std,))).content_hash for std in (0.2290, 0.2294)}
+    assert len(hashes) == 2

@@ -34,7 +34,7 @@ def test_the_same_classes_pass(teacher: TorchTeacher) -> None:
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (["ant", "bee", "cat"], "^mine: the teacher knows 4 classes, the data set has 3 .*--init-teacher"),
+        (["ant", "bee", "cat"], "^mine: the teacher knows 4 classes, the data set has 3 .*teacher.toml"),
         (["ant", "bee", "dog", "cat"], "^mine: class 2 is 'cat' to the teacher and 'dog' in the data set"),
         (["ant", "bee", "cat", "Dog"], "^mine: class 3 is 'dog' to the teacher and 'Dog' in the data set"),
     ],

@@ -15,6 +15,7 @@ from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_checkpoint import build, load_teacher, save_checkpoint
 from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.errors import TeacherError
+from edgetune.export.onnx_file import export_onnx
 
 from .conftest import SMALL_TEACHER
 
@@ -47,11 +48,13 @@ def broken():
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two checkpoints, and a module of the user's own in the current folder."""
+    """Two checkpoints, an ONNX file, and a module of the user's own in the current folder."""
     for seed in (0, 1):
         torch.manual_seed(seed)
         save_checkpoint(tmp_path / f"c{seed}", build(HEADER), HEADER)
     (tmp_path / "mine_of_a_test.py").write_text(OWN)
+    labels = {"labels": "\n".join(HEADER.classes)}
+    export_onnx(build(HEADER), tmp_path / "t.onnx", channels=1, resolution=8, metadata=labels)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -140,7 +143,18 @@ def test_classes_may_be_picked_and_named_anew(write: Write, folder: Path) -> Non
         ('teacher = "c9"', r"neither teacher\.json"),
         ('teacher = ["c0"]', "teacher"),
         ('teacher = "c0"\nlabel = ["a"]', "label: unknown key.*did you mean labels"),
-        ('teacher = "c0"\nmean = [0.5]\nstd = [0.2]', "only an ONNX file or a module"),
+        ('teacher = "c0"\nmean = [0.5]\nstd = [0.2]', "mean, std: only a single ONNX file or module"),
+        ('teacher = ["c0", "c1"]\nresolution = 8\nlicence = "MIT"', "licence, resolution: only a single"),
+        ('teacher = "teacher.toml"', "it names itself"),
+        ('teacher = ["c0", "teacher.toml"]', "it names itself"),
+        ('teacher = "mine_of_a_test:ready"\nmean = [0.5, 0.5, 0.5]\nstd = [0.2, 0.2, 0.2]', r"3 value\(s\) of mean"),
+        ('teacher = "mine_of_a_test:ready"\nmean = [0.5, 0.5]\nstd = [0.2]', "2 values of mean and 1 of std"),
+        ('teacher = "mine_of_a_test:ready"\nmean = []\nstd = []', "mean"),
+        ('teacher = "mine_of_a_test:ready"\nmean = [123.0]\nstd = [58.0]', "mean: Input .*less than or equal to 1"),
+        ('teacher = "mine_of_a_test:ready"\nmean = [nan]\nstd = [0.2]', "mean: Input"),
+        ('teacher = "mine_of_a_test:ready"\nmean = [0.5]\nstd = [inf]', "std: Input .*finite"),
+        ('teacher = "t.onnx"\nresolution = 16', r"resolution: 16, and t\.onnx takes 8.*leave it out"),
+        ('teacher = "t.onnx"\nchannels = 3', r"channels: 3, and t\.onnx takes 1"),
         ('teacher = "mine_of_a_test:ready"\nmean = [0.5]', "mean without std"),
         ("teacher = ", "cannot be read"),
         ("", "teacher"),

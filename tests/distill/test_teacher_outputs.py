@@ -101,14 +101,55 @@ def test_a_file_that_was_cut_short_is_computed_again(
     assert caplog.messages == [f"{file} is damaged: the teacher's outputs are computed again"]
 
 
-@pytest.mark.parametrize("content", [np.zeros((3, 2), np.float32), np.zeros((256, 3), np.float32)])
-def test_a_file_of_another_shape_is_computed_again(
+@pytest.mark.parametrize(
+    "content",
+    [
+        np.zeros((3, 2), np.float32),
+        np.zeros((256, 3), np.float32),
+        np.zeros((256, 2), np.float64),
+        np.full((256, 2), np.nan, np.float32),
+    ],
+)
+def test_a_file_of_another_shape_or_kind_is_computed_again(
     content: np.ndarray, dataset: Dataset, outputs: Outputs, tmp_path: Path
 ) -> None:
     whole = outputs(counting_teacher(), dataset.train)
     (file,) = (tmp_path / "teacher-outputs").iterdir()
     np.save(file, content)
     assert np.array_equal(outputs(counting_teacher(), dataset.train), whole)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 no archive", None])
+def test_something_else_in_its_place_is_computed_again(
+    content: bytes | None, dataset: Dataset, outputs: Outputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = outputs(counting_teacher(), dataset.train)
+    (file,) = (tmp_path / "teacher-outputs").iterdir()
+    if content is None:
+        file.unlink()
+        (file / "inner").mkdir(parents=True)
+    else:
+        file.write_bytes(content)
+    assert np.array_equal(outputs(counting_teacher(), dataset.train), whole)
+    assert len(caplog.messages) == 1 and file.is_file()
+
+
+def test_where_the_memory_runs_out_fewer_pictures_are_taken_at_a_time(
+    make_dataset: Callable[..., Dataset], outputs: Outputs, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Small(Counting):
+        def forward(self, pixels: Tensor) -> Tensor:
+            if len(pixels) > BATCH // 4:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().forward(pixels)
+
+    pictures, teacher = make_dataset(n=BATCH + 3).train, counting_teacher()
+    teacher.module = Small()
+    np.testing.assert_allclose(outputs(teacher, pictures), halves(pictures), rtol=1e-5)
+    assert seen(teacher) == BATCH + 3
+    assert caplog.messages == [
+        f"teacher outputs: out of memory; pictures are taken {size} at a time" for size in (BATCH // 2, BATCH // 4)
+    ]
 
 
 def test_a_pickle_is_not_opened(dataset: Dataset, outputs: Outputs, tmp_path: Path) -> None:
@@ -128,6 +169,17 @@ def test_values_that_are_not_finite_are_refused_and_not_kept(
     with pytest.raises(TeacherError, match=r"^counter: gives values that are not finite"):
         outputs(teacher, dataset.train)
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_teacher_that_gives_one_row_for_all_pictures_is_refused(dataset: Dataset, outputs: Outputs) -> None:
+    class First(Counting):
+        def forward(self, pixels: Tensor) -> Tensor:
+            return super().forward(pixels)[:1]
+
+    teacher = counting_teacher()
+    teacher.module = First()
+    with pytest.raises(TeacherError, match=r"gives logits of shape \(1, 2\) for 256 pictures"):
+        outputs(teacher, dataset.train)
 
 
 def test_progress_is_told_in_pictures(make_dataset: Callable[..., Dataset], tmp_path: Path, cpu: torch.device) -> None:

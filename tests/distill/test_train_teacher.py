@@ -141,7 +141,7 @@ def test_fine_tuning_that_loses_is_undone(
 
 
 def test_fine_tuning_from_nothing_is_refused(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(TeacherError, match="not a teacher's header"):
+    with pytest.raises(TeacherError, match="no such folder"):
         trained(dataset, initial=tmp_path / "absent")
 
 

@@ -116,6 +116,22 @@ def test_normalisation_is_the_processors(changes: dict[str, object], vit: Path) 
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_processor_of_oblong_pictures_is_refused(vit: Path) -> None:
+    change(vit / "preprocessor_config.json", size={"height": SIZE, "width": 2 * SIZE})
+    with pytest.raises(TeacherError, match=r"preprocessor_config\.json: its image processor makes pictures of 64×32"):
+        load_teacher(vit)
+
+
+@pytest.mark.parametrize("numbers", ["012", "123"])
+def test_classes_are_numbered_in_a_row(numbers: str, vit: Path) -> None:
+    change(vit / "config.json", id2label=dict(zip(numbers, LABELS.values(), strict=True)))
+    if numbers == "012":
+        assert load_teacher(vit).classes == tuple(LABELS.values())
+        return
+    with pytest.raises(TeacherError, match=r"config\.json: its classes are not numbered in a row"):
+        load_teacher(vit)
+
+
 def test_a_processor_that_swaps_colours_is_refused(vit: Path) -> None:
     mobilevit = {"image_processor_type": "MobileViTImageProcessor", "size": {"shortest_edge": SIZE}}
     cropped = {"do_center_crop": True, "crop_size": {"height": SIZE, "width": SIZE}, "do_flip_channel_order": True}

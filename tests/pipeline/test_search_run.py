@@ -33,7 +33,7 @@ class Counts(Reporter):
 
 def begin(path: Path, reporter: Reporter, **settings: Any) -> SearchRun:
     config, dataset = SearchConfig(data="digits", **settings), load_dataset("digits")
-    study = Study.create(path / "study.db", {"config": config.model_dump(), "data": dataset.content_hash})
+    study = Study.create(path / "study.db", {"config": config.model_dump(), "data": dataset.content_hash, "space": ""})
     return SearchRun(RunFolder(path), study, Task(config, dataset, Predictor.load("rpi4")), reporter)
 
 
