@@ -52,6 +52,7 @@ def test_it_gives_the_networks_answer(name: str, tmp_path: Path) -> None:
     """That of ONNX's own reference implementation."""
     model = convolution()
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    model = onnx.shape_inference.infer_shapes(model)
     path = tmp_path / f"model{RUNTIMES[name].suffix}"
     if name == "tvm":
         onnx.save(model, tmp_path / "model.onnx")

@@ -72,7 +72,7 @@ def test_tiles_that_tuning_may_choose_run_on_the_board(
         for task in tasks_of(hswish_onnx, registers_of(CORTEX_A72))
     }
     target = target_name(CORTEX_A72)
-    records = [Record(target=target, kernel=k, tile=t, ms=1.0, by_rule_ms=1.0, timed=1) for k, t in drawn.items()]
+    records = [Record(target=target, kernel=k, tile=t, ms=1.0, by_rule_ms=1.0, timed=2) for k, t in drawn.items()]
     add_records(database, records)
     note = compile_tvm(hswish_onnx, tmp_path / "tuned.so", tvm_target=CORTEX_A72, database=database)
     assert re.match(r"loops of (\d+) of \1 kernels tuned", note)
