@@ -16,6 +16,7 @@ from edgetune.distill.teacher import Teacher, check_normalize, fit_pixels
 from edgetune.errors import MissingDependencyError, TeacherError
 from edgetune.latency.from_onnx import read_onnx
 from edgetune.latency.graph import Graph
+from edgetune.latency.onnx_file import external_files
 from edgetune.nets.layers import Normalize
 
 PIXELS = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
@@ -120,18 +121,9 @@ class OnnxTeacher(Teacher):
 
     def _digest(self) -> str:
         digest = hashlib.sha256(self.path.read_bytes())
-        for file in _weight_files(self.path):
-            digest.update(file.read_bytes())
+        for name in external_files(self.path):
+            digest.update((self.path.parent / name).read_bytes())
         digest.update(repr(self.classes).encode())
         for tensor in self.normalize.buffers() if self.normalize else ():
             digest.update(repr(tensor.flatten().tolist()).encode())  # exact, unlike a tensor's own repr
         return digest.hexdigest()[:16]
-
-
-def _weight_files(path: Path) -> list[Path]:
-    """The files beside a checked one that hold weights of it."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    entries = (entry for tensor in model.graph.initializer for entry in tensor.external_data)
-    return [path.parent / name for name in sorted({entry.value for entry in entries if entry.key == "location"})]

@@ -11,7 +11,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
-from edgetune.errors import StudyError
+from edgetune.errors import StudyError, in_one_line
 from edgetune.files import atomic_write
 from edgetune.pipeline.meta_features import distance
 from edgetune.pipeline.run_folder import RunFolder, settings_of
@@ -119,8 +119,7 @@ def _read(path: Path, say: Say) -> Entry | None:
     try:
         return TypeAdapter(Entry).validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        reason = in_one_line(error)
     except OSError as error:
         reason = error.strerror or type(error).__name__
     say(f"warning: {path}: not the record of a study, so not listened to: {reason}")

@@ -16,28 +16,15 @@ from edgetune.cli import app, main
 from edgetune.errors import MissingDependencyError, StorageError
 from edgetune.export import linker
 from edgetune.export.bundle import write_bundle
-from edgetune.export.card import SCHEMA, Artefact, Card, Data, Preprocessing, Teacher
+from edgetune.export.card import SCHEMA, Card
+from tests.export.plain_card import plain_card
 
 from .conftest import Refuses
 
 
 @pytest.fixture
 def card() -> Card:
-    return Card(
-        name="net",
-        labels=("a", "b"),
-        preprocessing=Preprocessing(channels=1, resolution=2, mean=(0.0,), std=(1.0,)),
-        data=Data(name="d", licence="none", content_hash="ab", train=1, validation=1, test=1),
-        teacher=Teacher(name="t", licence="none", test_top1=1.0),
-        test_top1=1.0,
-        latencies=(),
-        macs=1,
-        parameters=1,
-        peak_memory_bytes=1,
-        artefacts=(Artefact(format="onnx", file="model.onnx"),),
-        versions={},
-        provenance={},
-    )
+    return plain_card("net", "model.onnx")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from edgetune.errors import ExportError
 from edgetune.export.bundle import Bundle, write_bundle
-from edgetune.export.card import Artefact, Card, Data, Omission, Preprocessing, SignOff, Teacher
+from edgetune.export.card import Card, Omission, SignOff, Teacher
 from edgetune.export.int8 import Quantised
 from edgetune.pipeline import bundling
 from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
@@ -20,28 +20,14 @@ from edgetune.pipeline.summarise import write_summary
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
 from edgetune.search.study import Study
+from tests.export.plain_card import plain_card
 from tests.report.conftest import make_summary
 
 AT = "2026-11-24T14:00:00Z"
 
 
 def card_of(*files: str, signed_off: tuple[SignOff, ...] = ()) -> Card:
-    return Card(
-        name="trial-004",
-        labels=("a", "b"),
-        preprocessing=Preprocessing(channels=1, resolution=2, mean=(0.0,), std=(1.0,)),
-        data=Data(name="d", licence="none", content_hash="ab", train=1, validation=1, test=1),
-        teacher=Teacher(name="t", licence="none", test_top1=1.0),
-        test_top1=1.0,
-        latencies=(),
-        macs=1,
-        parameters=1,
-        peak_memory_bytes=1,
-        artefacts=tuple(Artefact(format="onnx", file=file) for file in files),
-        versions={},
-        provenance={},
-        signed_off=signed_off,
-    )
+    return plain_card("trial-004", *files, signed_off=signed_off)
 
 
 def written(tmp_path: Path, card: Card) -> Bundle:
