@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
+from edgetune.report.words import duration
 from edgetune.reporter import Reporter
 
 
@@ -42,17 +43,29 @@ class Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.3g}/s" if speed < 100 else f"{speed:,.0f}/s")
+        return Text("" if speed is None else per_second(speed))
+
+
+def per_second(speed: float) -> str:
+    """
+    >>> per_second(1234.5), per_second(0.01234)
+    ('1,234/s', '0.0123/s')
+    """
+    return f"{speed:,.3g}/s" if speed < 100 else f"{speed:,.0f}/s"
 
 
 LOGGED_EVERY = 10.0  # seconds
 
 
 class ProgressLines(Reporter):
-    """For a log: a line on standard error every few seconds and at the end of a stage."""
+    """For a log: a line on standard error every few seconds and at the end of a stage, with the rate and the time left.
+
+    The rate is the mean since the stage was first heard of, in this process: a resumed one does not begin at nothing.
+    """
 
     def __init__(self) -> None:
         self.logged_at = 0.0
+        self.began: dict[str, tuple[float, int]] = {}  # when a stage was first heard of, and how much was done then
 
     def __enter__(self) -> ProgressLines:
         return self
@@ -61,13 +74,22 @@ class ProgressLines(Reporter):
         pass
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if done >= total or now - self.logged_at > LOGGED_EVERY:
+        now, done = time.monotonic(), min(done, total)
+        began, before = self.began.setdefault(stage, (now, done))
+        if done == total or now - self.logged_at > LOGGED_EVERY:
             self.logged_at = now
-            self.say(f"{stage}: {min(done, total):,} of {total:,}")
+            self.say(f"{stage}: {done:,} of {total:,}{_pace(done - before, total - done, now - began)}")
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
+
+
+def _pace(done: int, left: int, seconds: float) -> str:
+    """The rate, and the time left at that rate, once there is one."""
+    if not done or not seconds:
+        return ""
+    speed = done / seconds
+    return f", {per_second(speed)}" + (f", {duration(left / speed)} left" if left else "")
 
 
 def progress_reporter() -> ProgressBars | ProgressLines:
