@@ -129,14 +129,24 @@ class Distillation(Section):
 class Augmentation(Section):
     """Random shifts of the teacher's pictures, in pixels; whether all pictures are mirrored at random.
 
-    For finalists: α of mixup and CutMix, and the magnitude of RandAugment, 1 to 10; 0 is none.
+    With more than one of `views`, students see so many shifted and mirrored versions of each picture, an epoch each in
+    turn, and the teacher's outputs are of just those; with one, pictures unshifted and outputs of picture and mirror
+    image. For finalists: α of mixup and CutMix, and the magnitude of RandAugment, 1 to 10; 0 is none.
     """
 
     shift: NonNegativeInt = 1
     flip: bool = True
+    views: PositiveInt = 1
     mixup: float = Field(default=0, ge=0)
     cutmix: float = Field(default=0, ge=0)
     rand_augment: int = Field(default=0, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _views_that_differ(self) -> Augmentation:
+        if self.views > 1 and not (self.shift or self.flip):
+            error = ConfigError("without shift and flip all views are the same", mend="views = 1, or set one of them")
+            raise ConfigErrorInValue(error)
+        return self
 
 
 class Options(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from contextlib import ExitStack
@@ -127,7 +128,7 @@ def search(
 
     A supernet is trained with the teacher's outputs, networks of it are judged in turn for accuracy and predicted
     latency, the best are distilled in full, tested, exported and checked. Stopped with Ctrl-C, a run goes on with
-    --resume and loses no finished trial.
+    --resume and loses no finished trial. Under torchrun its processes train the teacher together.
     """
     overrides: dict[str, Any] = {
         "device": device,
@@ -152,6 +153,13 @@ def search(
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
         "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
     }
+    if os.environ.get("RANK", "0") != "0":
+        from edgetune.distill.together import is_helper
+        from edgetune.pipeline.helping import help_search
+
+        if is_helper():
+            help_search()
+            return
     from edgetune.cli.front_table import print_front
     from edgetune.cli.output import print_json, progress_reporter
     from edgetune.config import read_config

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +24,12 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edgetune.data.pictures import Pictures
-from edgetune.distill.augment import shift_and_flip
+from edgetune.distill.ahead import ahead
+from edgetune.distill.augment import Moves, view
 from edgetune.distill.gradients import NotFinite, backward
 from edgetune.distill.mixing import mix
 from edgetune.distill.rand_augment import rand_augment
+from edgetune.distill.together import averaged_gradients, begin_alike, rank, size
 from edgetune.distill.training_state import TrainingState, identity_of
 from edgetune.errors import TeacherError
 
@@ -72,14 +75,16 @@ class Recipe:
 class Batch:
     """Augmented pictures, float32 raw pixels (N, C, H, W), labels (N,), the teacher's logits (N, classes).
 
-    The labels of mixed pictures are shares of the classes, float32 (N, classes).
+    The labels of mixed pictures are shares of the classes, float32 (N, classes). Of several processes each has its own
+    `share` of a batch.
     """
 
     pixels: Tensor
     labels: Tensor
     teacher_logits: Tensor | None
-    generator: torch.Generator
+    generator: torch.Generator  # of the batch's own
     done: float = 0.0  # share of the training before this batch
+    share: float = 1.0
 
     def at(self, done: float, recipe: Recipe) -> Batch:
         """The batch as this point of the training wants it."""
@@ -113,6 +118,11 @@ def train(
     `after_epoch` is called then; it may judge the module, and ends the training with whatever it raises.
     An epoch in which a loss or a gradient is not finite is done again from its beginning, more slowly.
 
+    Parameters
+    ----------
+    teacher_logits
+        float32 (N, classes); or (views, N, classes), and epoch after epoch shows the view that is next.
+
     Raises
     ------
     TeacherError
@@ -120,6 +130,7 @@ def train(
     StudyError
         The checkpoint is damaged, or of another training.
     """
+    begin_alike(module)
     device = next(module.parameters()).device
     per_epoch = max(1, len(pictures) // recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
@@ -132,11 +143,14 @@ def train(
     parts, failures = 1, 0
     module.train()
     while (step := schedule.last_epoch) < total:
-        generator = torch.Generator().manual_seed(seed * 10_007 + step)
+        batches = _batches(pictures, teacher_logits, recipe, device, seed=seed, step=step)
+        if device.type == "cuda":  # otherwise the cores are busy with the training itself
+            batches = ahead(batches)
         try:
-            for batch in islice(_batches(pictures, teacher_logits, recipe, generator, device), total - step):
+            for batch in islice(batches, total - step):
                 batch = batch.at(schedule.last_epoch / total, recipe)
-                parts = backward(losses, batch, module, parts=parts, stage=stage)
+                with averaged_gradients(module, batch.share):
+                    parts = backward(losses, batch, module, parts=parts, stage=stage)
                 clip_gradients(module, recipe.clip_norm)
                 optimizer.step()
                 schedule.step()
@@ -153,7 +167,8 @@ def train(
         else:
             failures = 0
             state.keep()
-            state.save(checkpoint)
+            if rank() == 0:
+                state.save(checkpoint)
             if after_epoch:
                 after_epoch()
                 module.train()
@@ -201,20 +216,32 @@ def _batches(
     pictures: Pictures,
     teacher_logits: np.ndarray | None,
     recipe: Recipe,
-    generator: torch.Generator,
     device: torch.device,
+    *,
+    seed: int,
+    step: int,
 ) -> Iterator[Batch]:
-    order = torch.randperm(len(pictures.labels), generator=generator).numpy()
-    whole = max(1, len(order) // recipe.batch_size)
-    classes = int(pictures.labels.max()) + 1 if teacher_logits is None else teacher_logits.shape[1]
-    for chosen in (order[i * recipe.batch_size : (i + 1) * recipe.batch_size] for i in range(whole)):
-        chosen = np.sort(chosen)  # reads of a memory-mapped file go forwards
+    """Those of the epoch that begins at a step; each has random numbers of its own, whoever draws them and when."""
+    generator = torch.Generator().manual_seed(seed * 10_007 + step)
+    count = len(pictures)
+    order = torch.randperm(count, generator=generator).numpy()
+    whole = max(1, count // recipe.batch_size)
+    classes = int(pictures.labels.max()) + 1 if teacher_logits is None else teacher_logits.shape[-1]
+    moved: dict[str, Any] = {"shift": recipe.shift, "flip": recipe.flip}
+    moves = None
+    if teacher_logits is not None and teacher_logits.ndim == 3:
+        number = step // whole % len(teacher_logits)
+        moves, teacher_logits = view(number, count, seed=seed, **moved), teacher_logits[number]
+    for i in range(whole):
+        batch = order[i * recipe.batch_size : (i + 1) * recipe.batch_size]
+        chosen = np.sort(batch[rank() :: size()])  # reads of a memory-mapped file go forwards
+        own = torch.Generator().manual_seed(int(torch.randint(2**31, (size(),), generator=generator)[rank()]))
         images = pictures.images[chosen]
         if recipe.rand_augment:
-            images = rand_augment(images, _numpy(generator), magnitude=recipe.rand_augment)
-        raw = torch.from_numpy(images).permute(0, 3, 1, 2)
-        moved = shift_and_flip(raw, generator, shift=recipe.shift, flip=recipe.flip)
-        pixels = moved.to(device, torch.float32, memory_format=torch.channels_last)
+            images = rand_augment(images, _numpy(own), magnitude=recipe.rand_augment)
+        raw = torch.from_numpy(images).permute(0, 3, 1, 2).to(device)  # as bytes: a quarter of what floats take
+        move = moves.of(chosen) if moves else Moves.draw(len(chosen), own, **moved)
+        pixels = move(raw).to(torch.float32, memory_format=torch.channels_last)
         labels = torch.from_numpy(pictures.labels[chosen]).to(device)
         teacher = None if teacher_logits is None else torch.from_numpy(teacher_logits[chosen]).to(device)
         if recipe.mixup or recipe.cutmix:
@@ -222,12 +249,12 @@ def _batches(
                 pixels,
                 labels,
                 teacher,
-                _numpy(generator),
+                _numpy(own),
                 mixup=recipe.mixup,
                 cutmix=recipe.cutmix,
                 classes=classes,
             )
-        yield Batch(pixels, labels, teacher, generator)
+        yield Batch(pixels, labels, teacher, own, share=len(chosen) / len(batch))
 
 
 def _numpy(generator: torch.Generator) -> np.random.Generator:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
@@ -22,11 +24,21 @@ def rand_augment(images: NDArray[np.uint8], rng: np.random.Generator, *, magnitu
     them; those with a direction go either way at random.
     """
     changed = np.empty_like(images)
-    for row, image in zip(changed, images, strict=True):
-        picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-        for name in rng.choice(sorted(RANDOM), OPERATIONS):
-            picture = apply(picture, name, magnitude / MOST * rng.choice((-1, 1)))
-        row[:] = np.asarray(picture).reshape(row.shape)
+    names = rng.choice(sorted(RANDOM), (len(images), OPERATIONS))
+    levels = magnitude / MOST * rng.choice((-1, 1), names.shape)
+
+    def change(rows: NDArray[np.int64]) -> None:
+        for row in rows:
+            image = images[row]
+            picture = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+            for name, level in zip(names[row], levels[row], strict=True):
+                picture = apply(picture, name, level)
+            changed[row] = np.asarray(picture).reshape(image.shape)
+
+    threads = torch.get_num_threads()  # Pillow computes outside the interpreter's lock
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(change, np.array_split(np.arange(len(images)), threads)):
+            pass  # raises what went wrong
     return changed
 
 

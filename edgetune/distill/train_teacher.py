@@ -13,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from edgetune.data.pictures import Dataset
+from edgetune.distill.compiled import compiled
 from edgetune.distill.evaluate import logits_of, top1
 from edgetune.distill.linear_probe import fit_classifier
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.precision import mixed_precision
 from edgetune.distill.teacher import TorchTeacher, fit_pixels
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher, Header, build, load_checkpoint, save_checkpoint
+from edgetune.distill.together import rank, size
+from edgetune.errors import TeacherError
 
 WIDTH = 32
 SMOOTHING = 0.1  # of the labels (Szegedy 2016)
@@ -37,12 +40,22 @@ def trained_teacher(
 ) -> CheckpointTeacher:
     """The cached teacher for this data, recipe and seed, or a new one that is then cached.
 
+    All processes of :func:`edgetune.distill.together.together` train the one, and the first of them keeps it.
+
     Parameters
     ----------
     initial
         A checkpoint whose features are fine-tuned under a fresh classifier; without it a
         :class:`edgetune.nets.residual.ResidualNetwork` is trained from nothing.
+
+    Raises
+    ------
+    TeacherError
+        The checkpoint cannot be read; there are more processes than pictures in a batch; losses stay infinite.
     """
+    if (batch := min(recipe.batch_size, len(dataset.train))) < size():
+        reason = f"a batch of {batch} picture(s) for {size()} processes"
+        raise TeacherError(reason, where="torchrun", mend="start fewer, or raise teacher_training.batch_size")
     start = load_checkpoint(initial).content_hash if initial else WIDTH
     key = json.dumps([dataset.content_hash, start, recipe.key, SMOOTHING, seed])
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
@@ -51,6 +64,8 @@ def trained_teacher(
         checkpoint = folder.with_name(f"{folder.name}.pt")  # a data set's name may have dots
         fit = fine_tune if initial else fit_teacher
         fit(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
+        if rank() > 0:
+            return teacher
         save_checkpoint(folder, teacher.module.cpu(), teacher.header)
         checkpoint.unlink(missing_ok=True)
     return load_checkpoint(folder).to(device)
@@ -90,12 +105,17 @@ def fit_teacher(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Trains all weights with the labels."""
+    """Trains all weights with the labels, compiled where that pays."""
+    device = next(teacher.module.parameters()).device
+    shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
+    example = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+    steps = round(recipe.epochs * len(dataset.train) / recipe.batch_size)
+    network = compiled(teacher.module, example, steps=steps, stage="teacher")
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         pixels = fit_pixels(batch.pixels, teacher.channels, teacher.resolution)
         with mixed_precision(pixels.device):
-            logits = teacher.module(pixels)
+            logits = network(pixels)
         yield nn.functional.cross_entropy(logits.float(), batch.labels, label_smoothing=SMOOTHING)
 
     train(

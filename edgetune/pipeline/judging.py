@@ -153,7 +153,9 @@ def supernet_judge(*, weights: str, **told: Any) -> SupernetJudge:
 
 def training_judge(*, recipe: dict[str, Any], outputs: str, folder: str, **told: Any) -> TrainingJudge:
     """The judge in a worker: the data set and the teacher's outputs are loaded once."""
-    return TrainingJudge(_task_of(**told), Recipe(**recipe), np.load(outputs, allow_pickle=False), Path(folder))
+    return TrainingJudge(
+        _task_of(**told), Recipe(**recipe), np.load(outputs, mmap_mode="r", allow_pickle=False), Path(folder)
+    )
 
 
 def _task_of(config: dict[str, Any], data: str) -> Task:

@@ -86,8 +86,10 @@ def int8_recipe(config: SearchConfig, epochs: float) -> Recipe:
     return replace(_recipe(config, config.int8_training or Int8Training(epochs=epochs)), epochs=epochs)
 
 
-def _recipe(config: SearchConfig, training: Training, *, shift: int = 0, shrunk: float = 0.0) -> Recipe:
+def _recipe(config: SearchConfig, training: Training, *, shift: int | None = None, shrunk: float = 0.0) -> Recipe:
     """Students see the pictures that the teacher's outputs were computed for: consistent teaching (Beyer 2022)."""
+    if shift is None:
+        shift = config.augmentation.shift if config.augmentation.views > 1 else 0
     return Recipe(
         epochs=training.epochs,
         learning_rate=training.learning_rate,

@@ -23,7 +23,7 @@ from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.precision import best_device
 from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
-from edgetune.distill.teacher_outputs import teacher_outputs
+from edgetune.distill.teacher_outputs import Views, teacher_outputs
 from edgetune.distill.train_teacher import trained_teacher
 from edgetune.errors import InfeasibleError, StudyError
 from edgetune.export import card as cards
@@ -39,6 +39,7 @@ from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
 from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
 from edgetune.pipeline.front import final_front
+from edgetune.pipeline.helping import dismiss_helpers, helped
 from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
@@ -131,23 +132,28 @@ class SearchRun:
 
     def teacher(self, plan: Plan) -> Teacher:
         if given := given_teacher(self.study, self.task):
+            dismiss_helpers(self.device)
             return given.to(self.device)
-        return trained_teacher(
-            self.dataset,
-            plan.teacher,
-            initial=initial_teacher(self.study, self.task),
-            seed=self.config.seed,
-            cache=cache_folder(),
-            device=self.device,
-            progress=self.reporter.progress,
-        )
+        initial = initial_teacher(self.study, self.task)
+        with helped(self.config, plan.teacher, self.device):
+            return trained_teacher(
+                self.dataset,
+                plan.teacher,
+                initial=initial,
+                seed=self.config.seed,
+                cache=cache_folder(),
+                device=self.device,
+                progress=self.reporter.progress,
+            )
 
     def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
+        said = self.config.augmentation
         return teacher_outputs(
             teacher,
             self.dataset.train,
             key=self.dataset.content_hash,
-            flip=self.config.augmentation.flip,
+            flip=said.flip,
+            views=Views(said.views, self.config.seed, said.shift) if said.views > 1 else None,
             cache=cache_folder(),
             device=self.device,
             progress=self.reporter.progress,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from edgetune.cli import output
 from edgetune.cli.output import ProgressLines
 
 
@@ -12,7 +11,7 @@ from edgetune.cli.output import ProgressLines
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the reporter sees."""
     now = [1000.0]
-    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("edgetune.cli.output.time.monotonic", lambda: now[0])
     return now
 
 

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from edgetune.distill.augment import shift_and_flip
+from edgetune.distill.augment import Moves, view
 
 Move = tuple[int, int, bool]
+
+
+def shift_and_flip(pictures: Tensor, generator: torch.Generator, *, shift: int, flip: bool) -> Tensor:
+    return Moves.draw(len(pictures), generator, shift=shift, flip=flip)(pictures)
 
 
 def generator(seed: int) -> torch.Generator:
@@ -88,3 +92,13 @@ def test_the_generator_decides_alone() -> None:
     before = pictures(50, 1, 6, 6)
     first, again, other = (shift_and_flip(before, generator(seed), shift=2, flip=True) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_view_is_the_same_whatever_is_asked_of_it() -> None:
+    before = pictures(50, 1, 6, 6)
+    moves = view(3, 50, seed=1, shift=2, flip=True)
+    whole, rows = moves(before), np.array([4, 17, 30])
+    assert torch.equal(view(3, 50, seed=1, shift=2, flip=True)(before), whole)
+    assert torch.equal(moves.of(rows)(before[rows]), whole[rows])
+    others = [view(4, 50, seed=1, shift=2, flip=True), view(3, 50, seed=2, shift=2, flip=True)]
+    assert not any(torch.equal(other(before), whole) for other in others)

@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, Se
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import recalibrate
 from edgetune.distill.loop import Batch, Progress, Recipe, parameter_groups, train, warm_up_cosine
+from edgetune.distill.teacher_outputs import Views
 from edgetune.errors import StudyError, TeacherError
 from tests.distill.conftest import MakeNetwork
 
@@ -181,6 +182,22 @@ def test_an_epoch_shows_each_picture_at_most_once_with_its_label_and_targets() -
     epochs = [torch.cat([batch.labels for batch in batches[i : i + 3]]) for i in (0, 3)]
     assert all(len(set(epoch.tolist())) == 90 for epoch in epochs)
     assert set(epochs[0].tolist()) != set(epochs[1].tolist()), "another ten are left out"
+
+
+def test_epoch_after_epoch_shows_the_view_that_the_teacher_saw() -> None:
+    """The teacher's logits are the moved pixels themselves, so that they tell which were shown."""
+    rng = np.random.default_rng(0)
+    pictures = Pictures(rng.integers(1, 256, (20, 4, 4, 1)).astype(np.uint8), np.arange(20))
+    recipe = Recipe(epochs=5, learning_rate=0.1, batch_size=8, shift=1, flip=True)
+    views = Views(count=3, seed=0, shift=1)
+    raw = torch.from_numpy(pictures.images).permute(0, 3, 1, 2)
+    logits = np.stack([views.moves(i, 20, flip=True)(raw).reshape(20, 16).numpy() for i in range(3)]).astype(np.float32)
+    batches = batches_of(pictures, recipe, logits)
+    assert len(batches) == 10
+    for number, batch in enumerate(batches):
+        assert batch.teacher_logits is not None
+        assert torch.equal(batch.pixels.reshape(len(batch.labels), 16), batch.teacher_logits)
+        assert torch.equal(batch.teacher_logits, torch.from_numpy(logits[number // 2 % 3])[batch.labels])
 
 
 def test_fewer_pictures_than_a_batch_are_one_batch() -> None:

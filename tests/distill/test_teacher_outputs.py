@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.teacher import TorchTeacher
-from edgetune.distill.teacher_outputs import BATCH, teacher_outputs
+from edgetune.distill.teacher_outputs import BATCH, Views, teacher_outputs
 from edgetune.errors import TeacherError
 
 
@@ -38,8 +38,12 @@ def counting_teacher(content_hash: str = "a") -> TorchTeacher:
 
 @pytest.fixture
 def outputs(tmp_path: Path, cpu: torch.device) -> Callable[..., np.ndarray]:
-    def run(teacher: TorchTeacher, pictures: Pictures, *, key: str = "k", flip: bool = False) -> np.ndarray:
-        return teacher_outputs(teacher, pictures, key=key, flip=flip, cache=tmp_path, device=cpu)
+    """Copies, since the tests cut files short that would else be mapped."""
+
+    def run(
+        teacher: TorchTeacher, pictures: Pictures, *, key: str = "k", flip: bool = False, views: Views | None = None
+    ) -> np.ndarray:
+        return np.array(teacher_outputs(teacher, pictures, key=key, flip=flip, cache=tmp_path, device=cpu, views=views))
 
     return run
 
@@ -195,3 +199,52 @@ def test_progress_is_told_in_pictures(make_dataset: Callable[..., Dataset], tmp_
         progress=lambda *args: told.append(args),
     )
     assert told == [("teacher outputs", BATCH, BATCH + 3), ("teacher outputs", BATCH + 3, BATCH + 3)]
+
+
+def test_they_are_mapped_from_the_file(dataset: Dataset, tmp_path: Path, cpu: torch.device) -> None:
+    for _ in range(2):
+        outputs = teacher_outputs(counting_teacher(), dataset.train, key="k", flip=False, cache=tmp_path, device=cpu)
+        assert isinstance(outputs, np.memmap) and not outputs.flags.writeable
+
+
+VIEWS = Views(count=3, seed=5, shift=2)
+
+
+def test_views_are_of_moved_pictures(dataset: Dataset, outputs: Outputs) -> None:
+    """Each picture moved by hand, as its view says."""
+    teacher, images = counting_teacher(), dataset.train.images[..., 0]
+    result = outputs(teacher, dataset.train, flip=True, views=VIEWS)
+    assert result.shape == (3, 256, 2) and seen(teacher) == 3 * 256
+    for number in range(3):
+        moves = VIEWS.moves(number, 256, flip=True)
+        for row in (0, 17, 255):
+            top, left = int(moves.top[row]), int(moves.left[row])
+            picture = np.pad(images[row], 2)[top : top + 8, left : left + 8].astype(np.float64)
+            picture = picture[:, ::-1] if moves.mirrored[row] else picture
+            np.testing.assert_allclose(result[number, row], [picture[:, :4].mean(), picture[:, 4:].mean()], rtol=1e-5)
+    assert {bool(mirrored) for mirrored in moves.mirrored} == {True, False}
+
+
+def test_views_of_another_number_seed_or_shift_are_computed_anew(dataset: Dataset, outputs: Outputs) -> None:
+    teacher = counting_teacher()
+    first = outputs(teacher, dataset.train, views=VIEWS)
+    assert np.array_equal(outputs(teacher, dataset.train, views=VIEWS), first) and seen(teacher) == 3 * 256
+    for other in (Views(2, 5, 2), Views(3, 6, 2), Views(3, 5, 1)):
+        result = outputs(teacher, dataset.train, views=other)
+        assert result.shape != first.shape or not np.array_equal(result, first)
+    assert seen(teacher) == (3 + 2 + 3 + 3) * 256
+
+
+def test_progress_counts_all_views(dataset: Dataset, tmp_path: Path, cpu: torch.device) -> None:
+    told: list[tuple[str, int, int]] = []
+    teacher_outputs(
+        counting_teacher(),
+        dataset.train,
+        key="k",
+        flip=True,
+        cache=tmp_path,
+        device=cpu,
+        views=VIEWS,
+        progress=lambda *args: told.append(args),
+    )
+    assert told == [("teacher outputs", 256 * look, 768) for look in (1, 2, 3)]

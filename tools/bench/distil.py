@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from edgetune.data.pictures import Dataset, Pictures
-from edgetune.distill.augment import shift_and_flip
+from edgetune.distill.augment import Moves
 from edgetune.distill.evaluate import accuracy
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
@@ -196,7 +196,7 @@ def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: R
     while step < total:
         order = torch.randperm(len(labels), generator=generator)
         for chosen in order.split(recipe.batch_size)[: min(steps_per_epoch, total - step)]:
-            moved = shift_and_flip(images[chosen], generator, shift=recipe.shift, flip=recipe.flip)
+            moved = Moves.draw(len(chosen), generator, shift=recipe.shift, flip=recipe.flip)(images[chosen])
             pixels = moved.to(device, torch.float32, memory_format=torch.channels_last)
             with mixed_precision(device):
                 logits = network(pixels)
