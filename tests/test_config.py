@@ -72,3 +72,10 @@ def test_what_no_training_takes_is_refused(text: str, told: str, tmp_path: Path)
         read(tmp_path, text)
     assert told in str(refused.value)
     assert "search.toml" in str(refused.value)
+
+
+def test_views_that_are_all_the_same_are_refused(tmp_path: Path) -> None:
+    text = "[augmentation]\nviews = 4\nshift = 0\n"
+    assert read(tmp_path, text).augmentation.views == 4, "they are mirrored"
+    with pytest.raises(ConfigError, match="without shift and flip all views are the same"):
+        read(tmp_path, text + "flip = false\n")

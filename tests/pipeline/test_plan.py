@@ -39,6 +39,16 @@ def test_the_most_accurate_finalist_trains_longest() -> None:
     assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
 
 
+@pytest.mark.parametrize(("views", "shift"), [(1, 0), (4, 2)])
+def test_students_are_shown_shifted_pictures_where_the_teacher_looked_at_those(views: int, shift: int) -> None:
+    told = {"augmentation": {"shift": 2, "views": views}, "trial_training": {"epochs": 1}}
+    config = SearchConfig.model_validate(told)
+    plan = plan_of(config)
+    assert plan.trial is not None and plan.teacher.shift == 2
+    students = [plan.supernet, plan.finalist, plan.trial, int8_recipe(config, 1)]
+    assert [recipe.shift for recipe in students] == [shift] * 4
+
+
 def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
     finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) / 2 * COSTS.finalist_epoch
     trainings = PLAN.teacher.epochs * COSTS.teacher_epoch + PLAN.supernet.epochs * COSTS.supernet_epoch + finalists
