@@ -56,7 +56,7 @@ def trained_teacher(
     if (batch := min(recipe.batch_size, len(dataset.train))) < size():
         reason = f"a batch of {batch} picture(s) for {size()} processes"
         raise TeacherError(reason, where="torchrun", mend="start fewer, or raise teacher_training.batch_size")
-    start = load_checkpoint(initial).content_hash if initial else WIDTH
+    start = f"{load_checkpoint(initial).content_hash}, its statistics kept" if initial else WIDTH
     key = json.dumps([dataset.content_hash, start, recipe.key, SMOOTHING, seed])
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not folder.exists():
@@ -104,15 +104,22 @@ def fit_teacher(
     seed: int,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    statistics: bool = True,
 ) -> None:
-    """Trains all weights with the labels, compiled where that pays."""
+    """Trains all weights with the labels, compiled where that pays.
+
+    Without `statistics` BatchNorm keeps those it has, in training too.
+    """
     device = next(teacher.module.parameters()).device
     shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
     example = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
     steps = round(recipe.epochs * len(dataset.train) / recipe.batch_size)
     network = compiled(teacher.module, example, steps=steps, stage="teacher")
+    kept = [] if statistics else [layer for layer in teacher.module.modules() if isinstance(layer, nn.BatchNorm2d)]
 
     def losses(batch: Batch) -> Iterator[Tensor]:
+        for norm in kept:
+            norm.eval()
         pixels = fit_pixels(batch.pixels, teacher.channels, teacher.resolution)
         with mixed_precision(pixels.device):
             logits = network(pixels)
@@ -141,13 +148,14 @@ def fine_tune(
 ) -> None:
     """Fits a new classifier to features that were learnt elsewhere, then trains all weights with a low learning rate.
 
-    A short fine-tuning can lose more than it gains: it is undone where the classifier alone did better on the
-    validation split.
+    BatchNorm keeps the statistics that the features were learnt with: other ones change what the classifier was fitted
+    to, and a short training does not make that good. It can still lose more than it gains: it is undone where the
+    classifier alone did better on the validation split.
     """
     fit_classifier(teacher, dataset.train, progress=progress)
     untuned, reached = copy.deepcopy(teacher.module.state_dict()), _validated(teacher, dataset)
     recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
-    fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
+    fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress, statistics=False)
     if _validated(teacher, dataset) < reached:
         teacher.module.load_state_dict(untuned)
 

@@ -14,7 +14,7 @@ from edgetune.distill import train_teacher
 from edgetune.distill.evaluate import accuracy
 from edgetune.distill.loop import Recipe
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher
-from edgetune.distill.train_teacher import new_teacher, trained_teacher
+from edgetune.distill.train_teacher import fit_teacher, new_teacher, trained_teacher
 from edgetune.errors import TeacherError
 
 RECIPE = Recipe(epochs=4, learning_rate=0.01, batch_size=32, shift=1, flip=True)
@@ -131,10 +131,26 @@ def test_fine_tuning_starts_from_the_features_of_other_classes(
     assert accuracy(tuned.module, two.test) > 0.9
 
 
+def test_fine_tuning_keeps_the_statistics_that_the_features_were_learnt_with(
+    teacher: CheckpointTeacher, two: Dataset, folder: Path, cpu: torch.device
+) -> None:
+    tuned = new_teacher(two, folder, seed=0, device=cpu)
+    before = {name: tensor.clone() for name, tensor in tuned.module.state_dict().items()}
+    recipe = Recipe(epochs=0.5, learning_rate=0.01, batch_size=32)
+    fit_teacher(tuned, two, recipe, seed=0, statistics=False)
+    changed = {name for name, tensor in tuned.module.state_dict().items() if not torch.equal(tensor, before[name])}
+    statistics = {name for name in before if "running" in name or "num_batches" in name}
+    assert statistics and not changed & statistics
+    assert changed == {name for name, _ in tuned.module.named_parameters()}
+    fit_teacher(tuned, two, recipe, seed=0)
+    after = tuned.module.state_dict()
+    assert all(not torch.equal(after[name], before[name]) for name in statistics)
+
+
 def test_fine_tuning_that_loses_is_undone(
     teacher: CheckpointTeacher, folder: Path, two: Dataset, trained: Trained
 ) -> None:
-    tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=1_000.0, batch_size=32))
+    tuned, told = trained(two, initial=folder, recipe=Recipe(epochs=0.5, learning_rate=1.0, batch_size=32))
     assert told[-1][0] == "teacher"
     assert_same_features(tuned.module, teacher.module)
     assert accuracy(tuned.module, two.test) > 0.9
