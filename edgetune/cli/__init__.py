@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -54,5 +55,12 @@ def main() -> None:
         with written_whole():
             app()
     except EdgetuneError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
-        sys.exit(2)
+        _refuse(str(error))
+    except MemoryError as error:
+        what = ": ".join(filter(None, ("out of memory", str(error))))
+        _refuse(f"{what} (end other programs, or take a smaller --resolution)")
+
+
+def _refuse(reason: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(reason)}", highlight=False)
+    sys.exit(2)

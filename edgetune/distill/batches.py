@@ -17,6 +17,11 @@ def in_batches(
     """`function` of the pictures, `size` at a time and in order.
 
     Where the memory runs out, the batches are halved with a note, and stay so.
+
+    Raises
+    ------
+    MemoryError
+        It does not even hold a single one.
     """
     start = 0
     while start < len(images):
@@ -24,9 +29,11 @@ def in_batches(
         try:
             rows = function(batch)
         except Exception as error:  # onnxruntime's are of no common kind
-            size = len(batch) // 2
-            if not size or not out_of_memory(error):
+            if not out_of_memory(error):
                 raise
+            size = len(batch) // 2
+            if not size:
+                raise MemoryError(f"{stage}: not even a single picture fits") from error
             logging.getLogger(__name__).warning("%s: out of memory; pictures are taken %d at a time", stage, size)
         else:
             yield rows

@@ -36,6 +36,8 @@ def backward(
     ------
     NotFinite
         A loss is.
+    MemoryError
+        The memory does not even hold parts of :data:`FEWEST` pictures.
     """
     while True:
         module.zero_grad(set_to_none=True)
@@ -48,9 +50,11 @@ def backward(
                     (share * loss).backward()
             return parts
         except (MemoryError, RuntimeError) as error:
-            parts *= 2
-            if not out_of_memory(error) or len(batch.labels) < FEWEST * parts:
+            if not out_of_memory(error):
                 raise
+            parts *= 2
+            if len(batch.labels) < FEWEST * parts:
+                raise MemoryError(f"{stage}: not even a few pictures at a time fit") from error
             size = -(-len(batch.labels) // parts)
             logging.getLogger(__name__).warning(
                 "%s: out of memory; batches are taken %d pictures at a time", stage, size
@@ -70,5 +74,11 @@ def split(batch: Batch, parts: int) -> Iterator[Batch]:
 
 def out_of_memory(error: Exception) -> bool:
     """Also of a CPU's allocator and of onnxruntime, which raise no errors of their own kind."""
-    words = ("can't allocate memory", "Failed to allocate memory", "bad allocation", "std::bad_alloc")
+    words = (
+        "can't allocate memory",
+        "Failed to allocate memory",
+        "bad allocation",
+        "std::bad_alloc",
+        "could not create a primitive",  # oneDNN, which says no more
+    )
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)

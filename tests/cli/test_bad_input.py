@@ -191,6 +191,21 @@ def test_report_of_an_unfinished_run(refuses: Refuses, tmp_path: Path) -> None:
     assert "not finished" in refuses("report", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (MemoryError("teacher: not even a few pictures at a time fit"), "out of memory: teacher: not even a few"),
+        (MemoryError(), "error: out of memory ("),
+    ],
+)
+def test_no_memory(refuses: Refuses, said: Exception, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: object, command: str) -> None:
+        raise said
+
+    monkeypatch.setattr("edgetune.pipeline.search.start", start)
+    assert told in refuses("search", "--data", "digits")
+
+
 def test_no_room(refuses: Refuses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk, as the kernel reports it when a study is flushed."""
     import errno

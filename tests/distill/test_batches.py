@@ -21,7 +21,10 @@ class Refuses:
         return images + 1
 
 
-@pytest.mark.parametrize("message", ["", "[enforce fail] DefaultCPUAllocator: can't allocate memory", "bad allocation"])
+@pytest.mark.parametrize(
+    "message",
+    ["", "[enforce fail] DefaultCPUAllocator: can't allocate memory", "bad allocation", "could not create a primitive"],
+)
 def test_batches_are_halved_until_they_fit_and_stay_so(message: str, caplog: pytest.LogCaptureFixture) -> None:
     function = Refuses(3, message)
     rows = np.concatenate(list(in_batches(function, np.arange(10), size=8, stage="looking")))
@@ -31,8 +34,8 @@ def test_batches_are_halved_until_they_fit_and_stay_so(message: str, caplog: pyt
 
 
 def test_a_single_picture_that_does_not_fit_is_an_error() -> None:
-    function = Refuses(0)
-    with pytest.raises(MemoryError):
+    function = Refuses(0, "bad allocation")
+    with pytest.raises(MemoryError, match="looking: not even a single picture fits"):
         list(in_batches(function, np.arange(3), size=8, stage="looking"))
     assert function.given == [3, 1]
 

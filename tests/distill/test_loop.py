@@ -310,10 +310,10 @@ def test_memory_that_is_too_small_for_two_pictures_is_an_error(make_network: Mak
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         if len(batch.labels) > 1:
-            raise MemoryError
+            raise torch.OutOfMemoryError("no room")
         yield network(batch.pixels).sum()
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match="test: not even a few pictures at a time fit"):
         train(network, losses, dataset.train, RECIPE, seed=0, stage="test")
 
 
