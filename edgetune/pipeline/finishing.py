@@ -34,6 +34,7 @@ from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report.summary import Finalist
 from edgetune.reporter import Reporter
+from edgetune.search import note_names
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 
@@ -84,7 +85,7 @@ class Finisher:
 
     def finalist(self, trial: Trial) -> Finalist:
         """Tests, exports and checks one network that was distilled."""
-        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
+        note, adapter = note_names.finalist(trial.number), TypeAdapter(Finalist)
         stored = self.study.note(note)
         if stored is not None:
             return adapter.validate_python(stored)
@@ -118,7 +119,7 @@ class Finisher:
         The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
         """
         number, config = distilled.trial.number, self.task.config
-        folder, note = self.folder.bundle(number), f"quantised {number}"
+        folder, note = self.folder.bundle(number), note_names.quantised(number)
         fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
         quantised = clockings.validate_python(self.study.note(note, {}))
         shutil.rmtree(fresh, ignore_errors=True)
@@ -157,9 +158,9 @@ class Finisher:
 
     def teacher_card(self) -> cards.Teacher:
         """With its top-1 on the test split, which is computed once."""
-        note, teacher, test = "teacher's test top-1", self.teacher, self.task.dataset.test
-        known = self.study.note(note)
+        teacher, test = self.teacher, self.task.dataset.test
+        known = self.study.note(note_names.TEACHER_TEST_TOP1)
         if known is None:
             known = top1(logits_of(teacher.logits, test, device=self.device), test.labels)
-            self.study.set_note(note, known)
+            self.study.set_note(note_names.TEACHER_TEST_TOP1, known)
         return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)

@@ -45,6 +45,7 @@ from edgetune.report.explanation import Insight
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
 from edgetune.search.finalists import pick_finalists
+from edgetune.search.note_names import PLAN, SECONDS
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 
@@ -104,13 +105,13 @@ class SearchRun:
         try:
             yield
         finally:
-            seconds = self.study.note("seconds", {})
+            seconds = self.study.note(SECONDS, {})
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            self.study.set_note("seconds", seconds)
+            self.study.set_note(SECONDS, seconds)
 
     def plan(self) -> Plan:
         """How much to do; decided once, so that a resumed run does the same."""
-        stored = self.study.note("plan")
+        stored = self.study.note(PLAN)
         if stored is not None:
             return TypeAdapter(Plan).validate_python(stored)
         plan = plan_of(self.config)
@@ -120,7 +121,7 @@ class SearchRun:
                 costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
             plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
-        self.study.set_note("plan", asdict(plan))
+        self.study.set_note(PLAN, asdict(plan))
         return plan
 
     def teacher(self, plan: Plan) -> Teacher:
