@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from edgetune.config import SearchConfig
+from edgetune.config import Learning, SearchConfig
 from edgetune.distill import finalist
 from edgetune.distill.evaluate import recalibrate
 from edgetune.latency.predictor import Predictor
-from edgetune.pipeline.budget import BATCHES, measure_costs
+from edgetune.pipeline import budget
+from edgetune.pipeline.budget import BATCHES, CANDIDATES, measure_costs
 from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task, load_data
 
@@ -41,3 +42,16 @@ def test_few_pictures_are_clocked_and_all_are_counted(
     assert [field.name for field in fields(costs) if getattr(costs, field.name) == 0] == [spared]
     clocked = costs.teacher_epoch + costs.supernet_epoch + costs.finalist_epoch + costs.int8_epoch
     assert costs.clocking > clocked * BATCHES * plan.finalist.batch_size / len(task.dataset.train)
+
+
+@pytest.mark.parametrize(("strategy", "looks"), [("guided", CANDIDATES["guided"]), ("nsga2", 1)])
+def test_scores_of_candidates_are_part_of_a_trial(strategy: str, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_seconds", lambda work: 1.0)
+    config = SearchConfig(data="digits", strategy=strategy)
+    dataset, predictor = load_data(config), Predictor.load("rpi4")
+    scoring = config.model_copy(update={"learning": Learning(scores="synflow")})
+    without, beside = (
+        measure_costs(Task(told, dataset, predictor), plan_of(told), None, torch.device("cpu")).trial
+        for told in (config, scoring)
+    )
+    assert beside == pytest.approx(without + looks)
