@@ -79,7 +79,7 @@ def macs(network: nn.Module, pixels: Tensor, labels: Tensor) -> float:
 
 
 Score = Callable[[nn.Module, Tensor, Tensor], float]
-Of = TypeVar("Of")
+AnySample = TypeVar("AnySample")
 
 SCORES: dict[str, Score] = {
     "synflow": synflow,
@@ -109,8 +109,8 @@ def score(name: str, network: nn.Module, pixels: Tensor, labels: Tensor) -> floa
 
 
 def score_of_sample(
-    name: str, build: Callable[[Of], nn.Module], pixels: Tensor, labels: Tensor, *, seed: int = 0
-) -> Callable[[Of], float]:
+    name: str, build: Callable[[AnySample], nn.Module], pixels: Tensor, labels: Tensor
+) -> Callable[[AnySample], float]:
     """A score as a function of a sample, such as :func:`edgetune.cheap` takes.
 
     The same sample has the same score: torch's generator is seeded while its network is built, and left as it was.
@@ -129,9 +129,9 @@ def score_of_sample(
     """
     compute = _named(name)
 
-    def of(sample: Of) -> float:
+    def of(sample: AnySample) -> float:
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(0)
             network = build(sample)
         return compute(network, pixels, labels)
 

@@ -102,9 +102,9 @@ def test_a_network_is_left_as_it_was(name: str) -> None:
 
 def test_a_sample_has_one_score_whatever_was_drawn_before() -> None:
     samples = [MOBILE_SMALL.space.draw(np.random.default_rng(seed)) for seed in (0, 1)]
-    of = score_of_sample("gradient_norm", network_of, PIXELS, LABELS, seed=7)
+    of = score_of_sample("gradient_norm", network_of, PIXELS, LABELS)
     first, other = of(samples[0]), of(samples[1])
-    torch.manual_seed(7)
+    torch.manual_seed(0)
     assert first == score("gradient_norm", network_of(samples[0]), PIXELS, LABELS) != other
     state = torch.get_rng_state()
     assert of(samples[0]) == first
