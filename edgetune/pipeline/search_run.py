@@ -86,8 +86,10 @@ class SearchRun:
         finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
             finisher.distil(picked, plan.finalist_recipes(len(picked)), judge)
-        with self.stage("export"):
-            finalists = [finisher.finalist(trial) for trial in picked]
+        finalists = []
+        for trial in picked:
+            with self.stage("export"):
+                finalists.append(finisher.finalist(trial))
         if self.config.agent:
             with self.stage("measuring"):
                 finalists = measure_finalists(
