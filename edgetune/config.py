@@ -31,6 +31,7 @@ Accuracy = Annotated[str, AfterValidator(lambda text: _valid(units.fraction, tex
 Formats = Annotated[str, AfterValidator(lambda text: _valid(formats_of, text))]
 Duration = Annotated[str, AfterValidator(lambda text: _above_zero(units.seconds, text))]
 Memory = Annotated[str, AfterValidator(lambda text: _above_zero(units.size, text))]
+Scores = Annotated[str, AfterValidator(lambda text: _valid(scores_of, text))]
 
 
 class Section(BaseModel):
@@ -209,16 +210,42 @@ class HyperParameters(Section):
         return self
 
 
+ZERO_COST = ("synflow", "naswot", "gradient_norm")
+"""Those of :mod:`edgetune.nets.zero_cost` that a search can be told to look at; MACs and parameters it knows anyway."""
+
+
 class Learning(Section):
-    """What a search does with what it learns while it runs."""
+    """What a search learns from besides its trials, and what it does with what it learns.
+
+    `scores` names zero-cost scores of untrained networks, as in `"synflow,naswot"`, for the surrogate.
+    """
 
     adapt: bool = False
     explore: float = Field(default=0.1, ge=0.02, le=1)
     freeze_below: float = Field(default=0.2, ge=0, le=1)
     warm_start: str = "off"
     library: str | None = None
+    scores: Scores | None = None
     warn_failed: float = Field(default=0.5, ge=0, le=1)
     stop_flat: PositiveInt | None = None
+
+
+def scores_of(text: str, *, where: str) -> tuple[str, ...]:
+    """The zero-cost scores that a text names.
+
+    >>> scores_of("synflow, naswot", where="learning.scores")
+    ('synflow', 'naswot')
+
+    Raises
+    ------
+    ConfigError
+        One of them is none.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in ZERO_COST:
+            raise ConfigError(f"unknown zero-cost score {name!r}", where=where, mend=nearest(name, ZERO_COST))
+    return tuple(dict.fromkeys(names))
 
 
 class SearchConfig(Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgetune.config import SearchConfig, read_config
+from edgetune.config import SearchConfig, read_config, scores_of
 from edgetune.errors import ConfigError
 from edgetune.space.parameters import Choice, Range
 
@@ -17,6 +17,14 @@ def read(folder: Path, text: str) -> SearchConfig:
     file = folder / "search.toml"
     file.write_text(text)
     return read_config(file, {})
+
+
+def test_scores_are_named_with_commas(tmp_path: Path) -> None:
+    config = read(tmp_path, '[learning]\nscores = "naswot, synflow"\n')
+    assert scores_of(config.learning.scores or "", where="") == ("naswot", "synflow")
+    for wrong in ("sinflow", "macs", "synflow,", ""):
+        with pytest.raises(ConfigError, match=r"learning\.scores: unknown zero-cost score"):
+            read(tmp_path, f'[learning]\nscores = "{wrong}"\n')
 
 
 def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:

@@ -5,124 +5,97 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-LIMITS, TRAINING, FILES, LEARNING, WORKERS = "Hard limits", "How much work", "Files", "Learning and telling", "Workers"
+option = typer.Option
+limit = partial(typer.Option, rich_help_panel="Hard limits")
+work = partial(typer.Option, rich_help_panel="How much work")
+worker = partial(typer.Option, rich_help_panel="Workers")
+file = partial(typer.Option, rich_help_panel="Files")
+learning = partial(typer.Option, rich_help_panel="Learning and telling")
+
+KEYS = {
+    "max_latency": "limits.latency",
+    "max_size": "limits.size",
+    "max_memory": "limits.memory",
+    "min_accuracy": "limits.accuracy",
+    "trial_epochs": "trial_training.epochs",
+    "int8_epochs": "int8_training.epochs",
+    "adapt": "learning.adapt",
+    "warm_start": "learning.warm_start",
+    "library": "learning.library",
+}
+"""In the configuration, of the flags that have another name there."""
+NO_SETTINGS = {"config", "out", "resume", "metrics_port", "webhook", "json"}
+"""Flags that are no part of the configuration."""
+BESIDE_RESUME = {"resume", "address", "metrics_port", "webhook", "json"}
+"""Where the workers are is no setting of what is searched for."""
 
 
 def search(
-    device: Annotated[
-        str | None, typer.Option(help="The board to search for; see `edgetune devices`. \\[rpi4]")
-    ] = None,
+    context: typer.Context,
+    device: Annotated[str | None, option(help="The board to search for; see `edgetune devices`. \\[rpi4]")] = None,
     data: Annotated[
-        str | None, typer.Option(help="fashion-mnist, cifar10, digits, or a folder of class folders. \\[fashion-mnist]")
+        str | None, option(help="fashion-mnist, cifar10, digits, or a folder of class folders. \\[fashion-mnist]")
     ] = None,
-    resolution: Annotated[int | None, typer.Option(help="Pixels a side; by default what suits the pictures.")] = None,
+    resolution: Annotated[int | None, option(help="Pixels a side; by default what suits the pictures.")] = None,
     teacher: Annotated[
         str | None,
-        typer.Option(help="A folder (ours, or transformers'), an ONNX file, package.module:name; or one is trained."),
+        option(help="A folder (ours, or transformers'), an ONNX file, package.module:name; or one is trained."),
     ] = None,
     init_teacher: Annotated[
-        str | None, typer.Option(help="A checkpoint of other classes to fine-tune a teacher from.")
+        str | None, option(help="A checkpoint of other classes to fine-tune a teacher from.")
     ] = None,
-    max_latency: Annotated[str | None, typer.Option(help="Such as 5ms.", rich_help_panel=LIMITS)] = None,
-    max_size: Annotated[str | None, typer.Option(help="Of the weights, such as 500kB.", rich_help_panel=LIMITS)] = None,
-    max_memory: Annotated[
-        str | None, typer.Option(help="Of weights and activations, such as 8MB.", rich_help_panel=LIMITS)
-    ] = None,
-    min_accuracy: Annotated[
-        str | None, typer.Option(help="Top-1 on the validation split, such as 0.9 or 90%.", rich_help_panel=LIMITS)
-    ] = None,
+    max_latency: Annotated[str | None, limit(help="Such as 5ms.")] = None,
+    max_size: Annotated[str | None, limit(help="Of the weights, such as 500kB.")] = None,
+    max_memory: Annotated[str | None, limit(help="Of weights and activations, such as 8MB.")] = None,
+    min_accuracy: Annotated[str | None, limit(help="Top-1 on the validation split, such as 0.9 or 90%.")] = None,
     strategy: Annotated[
-        str | None,
-        typer.Option(
-            help="guided, nsga2, bayesian, regularized-evolution, grid, random. \\[guided]", rich_help_panel=TRAINING
-        ),
+        str | None, work(help="guided, nsga2, bayesian, regularized-evolution, grid, random. \\[guided]")
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Networks to judge. [120]", rich_help_panel=TRAINING)] = None,
+    trials: Annotated[int | None, work(help="Networks to judge. [120]")] = None,
     trial_epochs: Annotated[
         float | None,
-        typer.Option(
-            help="Train each network apart for so many epochs to judge it, instead of a supernet for all.",
-            rich_help_panel=TRAINING,
-        ),
+        work(help="Train each network apart for so many epochs to judge it, instead of a supernet for all."),
     ] = None,
-    finalists: Annotated[
-        int | None, typer.Option(help="Networks to train in full. [8]", rich_help_panel=TRAINING)
-    ] = None,
+    finalists: Annotated[int | None, work(help="Networks to train in full. [8]")] = None,
     int8_epochs: Annotated[
         float | None,
-        typer.Option(
-            help="Fine-tune a finalist whose INT8 file loses too much, with its rounding, for so many epochs.",
-            rich_help_panel=TRAINING,
-        ),
+        work(help="Fine-tune a finalist whose INT8 file loses too much, with its rounding, for so many epochs."),
     ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Train as long as this leaves time for, such as 30min.", rich_help_panel=TRAINING)
-    ] = None,
+    budget: Annotated[str | None, work(help="Train as long as this leaves time for, such as 30min.")] = None,
     engine: Annotated[
-        str | None,
-        typer.Option(
-            help="Where trials are judged: in-process, processes, ray. \\[in-process]", rich_help_panel=WORKERS
-        ),
+        str | None, worker(help="Where trials are judged: in-process, processes, ray. \\[in-process]")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Trials at once. [a processor each]", rich_help_panel=WORKERS),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(help="Of a Ray cluster: auto, HOST:6379. [one of this machine]", rich_help_panel=WORKERS),
-    ] = None,
-    trial_time_limit: Annotated[
-        str | None, typer.Option(help="A longer trial has failed, such as 5min.", rich_help_panel=WORKERS)
-    ] = None,
-    trial_memory_limit: Annotated[
-        str | None, typer.Option(help="A trial that takes more has failed, such as 4GB.", rich_help_panel=WORKERS)
-    ] = None,
+    workers: Annotated[int | None, worker(help="Trials at once. [a processor each]")] = None,
+    address: Annotated[str | None, worker(help="Of a Ray cluster: auto, HOST:6379. [one of this machine]")] = None,
+    trial_time_limit: Annotated[str | None, worker(help="A longer trial has failed, such as 5min.")] = None,
+    trial_memory_limit: Annotated[str | None, worker(help="A trial that takes more has failed, such as 4GB.")] = None,
     formats: Annotated[
         str | None,
-        typer.Option(
-            help="Of onnx, int8, tvm, tflite. [the first three; tflite too once it was asked for on this machine]",
-            rich_help_panel=FILES,
-        ),
+        file(help="Of onnx, int8, tvm, tflite. [the first three; tflite too once it was asked for on this machine]"),
     ] = None,
     agent: Annotated[
-        str | None,
-        typer.Option(
-            help="Clock the finalists on boards too, such as kitchen-pi; see `edgetune agents`.", rich_help_panel=FILES
-        ),
+        str | None, file(help="Clock the finalists on boards too, such as kitchen-pi; see `edgetune agents`.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same run on one machine. [0]")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file; flags override it.", rich_help_panel=FILES)] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run folder. \\[runs/DATA-DEVICE-N]", rich_help_panel=FILES)
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with a run that was stopped.", rich_help_panel=FILES)
-    ] = None,
-    adapt: Annotated[
-        bool, typer.Option("--adapt", help="Freeze settled choices as it goes.", rich_help_panel=LEARNING)
-    ] = False,
+    seed: Annotated[int | None, option(help="The same seed gives the same run on one machine. [0]")] = None,
+    config: Annotated[Path | None, file(help="A TOML file; flags override it.")] = None,
+    out: Annotated[Path | None, file(help="The run folder. \\[runs/DATA-DEVICE-N]")] = None,
+    resume: Annotated[Path | None, file(help="Go on with a run that was stopped.")] = None,
+    adapt: Annotated[bool, learning("--adapt", help="Freeze settled choices as it goes.")] = False,
     warm_start: Annotated[
-        str | None,
-        typer.Option(help="auto, off, or a run folder: begin with what is known. \\[off]", rich_help_panel=LEARNING),
+        str | None, learning(help="auto, off, or a run folder: begin with what is known. \\[off]")
     ] = None,
-    library: Annotated[
-        Path | None,
-        typer.Option(help="Where finished studies are kept for warm starts.", rich_help_panel=LEARNING),
-    ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(help="Serve metrics for Prometheus on 127.0.0.1.", rich_help_panel=LEARNING)
-    ] = None,
-    webhook: Annotated[
-        str | None, typer.Option(help="Post the summary to this https address at the end.", rich_help_panel=LEARNING)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the front as JSON.")] = False,
+    library: Annotated[Path | None, learning(help="Where finished studies are kept for warm starts.")] = None,
+    metrics_port: Annotated[int | None, learning(help="Serve metrics for Prometheus on 127.0.0.1.")] = None,
+    webhook: Annotated[str | None, learning(help="Post the summary to this https address at the end.")] = None,
+    json: Annotated[bool, option("--json", help="Print the front as JSON.")] = False,
 ) -> None:
     """Find a Pareto set of small networks for a board.
 
@@ -130,29 +103,6 @@ def search(
     latency, the best are distilled in full, tested, exported and checked. Stopped with Ctrl-C, a run goes on with
     --resume and loses no finished trial. Under torchrun its processes train the teacher together.
     """
-    overrides: dict[str, Any] = {
-        "device": device,
-        "data": data,
-        "resolution": resolution,
-        "teacher": teacher,
-        "init_teacher": init_teacher,
-        "strategy": strategy,
-        "seed": seed,
-        "trials": trials,
-        "trial_training": None if trial_epochs is None else {"epochs": trial_epochs},
-        "finalists": finalists,
-        "int8_training": None if int8_epochs is None else {"epochs": int8_epochs},
-        "budget": budget,
-        "engine": engine,
-        "workers": workers,
-        "address": address,
-        "trial_time_limit": trial_time_limit,
-        "trial_memory_limit": trial_memory_limit,
-        "formats": formats,
-        "agent": agent,
-        "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
-        "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
-    }
     if os.environ.get("RANK", "0") != "0":
         from edgetune.distill.together import is_helper
         from edgetune.pipeline.helping import help_search
@@ -166,22 +116,14 @@ def search(
     from edgetune.errors import ConfigError, WebhookError
     from edgetune.report.webhook import check_webhook, post, without_address
 
-    if resume:
-        overrides.pop("address")  # where the workers are is no setting of what is searched for
-        given = [
-            config,
-            out,
-            *overrides.pop("limits").values(),
-            *overrides.pop("learning").values(),
-            *overrides.values(),
-        ]
-        if any(value is not None for value in given):
-            raise ConfigError(
-                "a run goes on with the settings it was started with",
-                where="--resume",
-                mend="leave the other flags out, but for --address",
-            )
-    settings = read_config(config, {} if resume else overrides)
+    flags = {name: value for name, value in context.params.items() if value is not None and value is not False}
+    if resume and flags.keys() - BESIDE_RESUME:
+        raise ConfigError(
+            "a run goes on with the settings it was started with",
+            where="--resume",
+            mend="leave the other flags out, but for --address",
+        )
+    settings = read_config(config, {} if resume else overrides_of(flags))
     if webhook is not None:
         check_webhook(webhook)
 
@@ -215,3 +157,14 @@ def search(
         print_json(front_json(summary))
     else:
         print_front(summary, run.folder.path)
+
+
+def overrides_of(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given, as the configuration has them."""
+    overrides: dict[str, Any] = {}
+    for name, value in flags.items():
+        if name not in NO_SETTINGS:
+            section, _, key = KEYS.get(name, name).rpartition(".")
+            into = overrides.setdefault(section, {}) if section else overrides
+            into[key] = str(value) if isinstance(value, Path) else value
+    return overrides

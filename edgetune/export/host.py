@@ -20,6 +20,7 @@ from edgetune.errors import MissingDependencyError, ModelFileError
 from edgetune.export.board import run_onnx, run_tflite
 
 KIND = "measured on this host"
+THREADS = 1
 RUNTIMES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}
 """By the suffix of a model file."""
 
@@ -31,7 +32,6 @@ class SpeedComparison:
     first_ms: float
     second_ms: float
     runs: int
-    threads: int
     runtime: str
     kind: str = KIND
 
@@ -41,10 +41,10 @@ class SpeedComparison:
         return self.first_ms / self.second_ms
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.runtime}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+        return f"{self.kind}, {self.runtime}, {THREADS} thread"
 
 
-def logits_of(model: Path, pictures: np.ndarray, *, threads: int = 1) -> np.ndarray:
+def logits_of(model: Path, pictures: np.ndarray) -> np.ndarray:
     """Logits (N, classes) of raw pictures, float32 (N, C, H, W), one at a time as on the board.
 
     Raises
@@ -54,23 +54,21 @@ def logits_of(model: Path, pictures: np.ndarray, *, threads: int = 1) -> np.ndar
     MissingDependencyError
         Its runtime is not installed.
     """
-    run = _load(model, threads)
+    run = _load(model)
     return np.concatenate([run(picture[None]) for picture in pictures])
 
 
-def top1_of(model: Path, pictures: np.ndarray, labels: np.ndarray, *, threads: int = 1) -> float:
+def top1_of(model: Path, pictures: np.ndarray, labels: np.ndarray) -> float:
     """Share of pictures, 0…1, whose largest logit is the label's."""
-    return float(np.mean(logits_of(model, pictures, threads=threads).argmax(1) == labels))
+    return float(np.mean(logits_of(model, pictures).argmax(1) == labels))
 
 
-def compare_speed(
-    first: Path, second: Path, picture: np.ndarray, *, threads: int = 1, runs: int = 200
-) -> SpeedComparison:
+def compare_speed(first: Path, second: Path, picture: np.ndarray, *, runs: int = 200) -> SpeedComparison:
     """Clocks both files on this host, `runs` times each after a tenth as many warm-up runs, and takes medians.
 
     `picture` is what goes in, float32 (1, C, H, W).
     """
-    contenders = [_load(first, threads), _load(second, threads)]
+    contenders = [_load(first), _load(second)]
     seconds = np.empty((runs + runs // 10, 2))
     for turn in seconds:
         for i, run in enumerate(contenders):
@@ -78,7 +76,7 @@ def compare_speed(
             run(picture)
             turn[i] = time.perf_counter() - start
     first_ms, second_ms = 1e3 * np.median(seconds[runs // 10 :], axis=0)
-    return SpeedComparison(float(first_ms), float(second_ms), runs, threads, runtime_of(first))
+    return SpeedComparison(float(first_ms), float(second_ms), runs, runtime_of(first))
 
 
 def runtime_of(model: Path) -> str:
@@ -87,10 +85,10 @@ def runtime_of(model: Path) -> str:
     return f"{package} {version(package)}"
 
 
-def _load(model: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+def _load(model: Path) -> Callable[[np.ndarray], np.ndarray]:
     try:
         with _silence():
-            return (run_tflite if model.suffix == ".tflite" else run_onnx).load(model, threads)
+            return (run_tflite if model.suffix == ".tflite" else run_onnx).load(model, THREADS)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"{error.name} is not installed", mend="pip install 'edgetune[search]'") from error
     except Exception as error:  # the runtimes' own kinds of error have no common base

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgetune.insight.state import EVENTS, IMPORTANCE, note_event
+from edgetune.insight.state import note_event
 from edgetune.report.explanation import Event
 from edgetune.search.importance import importance
+from edgetune.search.note_names import EVENTS, IMPORTANCE
 from edgetune.search.pareto import front
 from edgetune.search.problem import Problem
 from edgetune.search.study import Study

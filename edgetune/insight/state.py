@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetune.report.explanation import Event
+from edgetune.search.note_names import EVENTS, IMPORTANCE, PLAN, PROGRESS, SECONDS, WORKERS
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.problem import Problem
@@ -17,9 +18,6 @@ from edgetune.search.problem_note import noted_objectives
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Space
-
-PROGRESS, IMPORTANCE, EVENTS = "progress", "importance", "events"
-"""Names of the study's notes that this room writes and reads."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,13 @@ class RunState:
             state = cls(
                 trials=tuple(trials),
                 objectives=objectives,
-                planned=(study.note("plan") or {}).get("trials"),
+                planned=(study.note(PLAN) or {}).get("trials"),
                 created_at=study.created_at,
                 progress=study.note(PROGRESS),
                 importance=study.note(IMPORTANCE),
                 events=tuple(Event(**given) for given in study.note(EVENTS, [])),
-                seconds=study.note("seconds", {}),
-                workers=study.note("workers") or 1,
+                seconds=study.note(SECONDS, {}),
+                workers=study.note(WORKERS) or 1,
             )
         if not objectives:
             return state

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,7 @@ def macs(network: nn.Module, pixels: Tensor, labels: Tensor) -> float:
 
 
 Score = Callable[[nn.Module, Tensor, Tensor], float]
+AnySample = TypeVar("AnySample")
 
 SCORES: dict[str, Score] = {
     "synflow": synflow,
@@ -104,9 +105,43 @@ def score(name: str, network: nn.Module, pixels: Tensor, labels: Tensor) -> floa
     ConfigError
         No score has this name.
     """
+    return _named(name)(network, pixels, labels)
+
+
+def score_of_sample(
+    name: str, build: Callable[[AnySample], nn.Module], pixels: Tensor, labels: Tensor
+) -> Callable[[AnySample], float]:
+    """A score as a function of a sample, such as :func:`edgetune.cheap` takes.
+
+    The same sample has the same score: torch's generator is seeded while its network is built, and left as it was.
+
+    Parameters
+    ----------
+    build
+        Makes the network of a sample, with fresh weights, on the CPU.
+    pixels, labels
+        As :func:`score` takes them.
+
+    Raises
+    ------
+    ConfigError
+        No score has this name.
+    """
+    compute = _named(name)
+
+    def of(sample: AnySample) -> float:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            network = build(sample)
+        return compute(network, pixels, labels)
+
+    return of
+
+
+def _named(name: str) -> Score:
     if name not in SCORES:
         raise ConfigError(f"unknown zero-cost score {name!r}", where="scores", mend=nearest(name, SCORES))
-    return SCORES[name](network, pixels, labels)
+    return SCORES[name]
 
 
 def _layer_weights(network: nn.Module) -> Iterator[Tensor]:

@@ -11,8 +11,9 @@ from edgetune.errors import StudyError
 from edgetune.insight.state import judging
 from edgetune.pipeline.run_folder import RunFolder, settings_of
 from edgetune.report.summary import Curve, RunSummary
+from edgetune.search.note_names import SPACE
 from edgetune.search.pareto import hypervolume_history
-from edgetune.search.problem_note import SPACE, noted_objectives
+from edgetune.search.problem_note import noted_objectives
 from edgetune.search.study import Study
 
 

@@ -26,13 +26,12 @@ from edgetune.pipeline.measured import RUNTIME, compare, teaches
 from edgetune.pipeline.recalibration import most_telling, recalibrated
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Say
+from edgetune.search.note_names import BOARD_LOOKS
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 
 SHARES = (0.25, 0.5)
 EACH = 4
-LOOKS = "looks at the boards"
-"""The study's note."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def moments(trials: int, batch: int) -> list[int]:
 def looks_of(study: Study) -> list[Look]:
     return [
         Look(look["trials"], tuple(Seen(**seen) for seen in look["seen"]), tuple(look["notes"]))
-        for look in study.note(LOOKS, [])
+        for look in study.note(BOARD_LOOKS, [])
     ]
 
 
@@ -90,7 +89,7 @@ def look(study: Study, task: Task, agents: str, trials: Sequence[Trial], moment:
         say(f"trial {one.trial}: {one.words}")
     for note in notes:
         say(f"warning: {note}")
-    study.set_note(LOOKS, [*study.note(LOOKS, []), asdict(Look(moment, tuple(seen), tuple(notes)))])
+    study.set_note(BOARD_LOOKS, [*study.note(BOARD_LOOKS, []), asdict(Look(moment, tuple(seen), tuple(notes)))])
 
 
 def learnt_from(study: Study, task: Task) -> Task:

@@ -28,6 +28,8 @@ BATCHES = 3
 EXPORT_SECONDS, EXPORT_LOOKS = 25.0, 6
 """One finalist exported, quantised, compiled and checked on two cores, and how often that looks at the validation and
 test pictures. Not clocked: that would cost as much."""
+CANDIDATES = {"guided": 640, "bayesian": 640}
+"""New samples that a strategy looks at for a trial, about; those that have no surrogate look at one."""
 
 
 def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.device) -> Costs:
@@ -58,6 +60,8 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
     settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution))
     checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
+    sample = task.space.space.draw(np.random.default_rng(1))
+    scoring = _seconds(lambda: [score(sample) for score in task.scores.values()]) if task.scores else 0.0
     judging = min(len(dataset.train), enough(CALIBRATED_ON, dataset.resolution))
     judging += min(len(dataset.validation), JUDGED_ON)
     int8_epoch = 0.0
@@ -75,7 +79,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         if plan.trial
         else 0.0,
         teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
-        trial=judging * glance,
+        trial=judging * glance + CANDIDATES.get(task.config.strategy, 1) * scoring,
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
         int8_epoch=int8_epoch,

@@ -14,6 +14,7 @@ from edgetune.export.card import Card
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.summarise import write_summary
 from edgetune.report.summary import Finalist, RunSummary
+from edgetune.search import note_names
 from edgetune.search.study import Study
 
 
@@ -36,7 +37,7 @@ def what_is_lost(before: Path, after: Card) -> list[str]:
 
 def tell_the_front(study: Study, folder: RunFolder, again: Finalist) -> None:
     """Has the study, `summary.json`, `front.json` and the report name the artefacts that a finalist has now."""
-    note, adapter = f"finalist {again.trial}", TypeAdapter(Finalist)
+    note, adapter = note_names.finalist(again.trial), TypeAdapter(Finalist)
     stored = study.note(note)
     if stored is None:
         return

@@ -29,6 +29,7 @@ from edgetune.search.engines.processes import ProcessPool
 from edgetune.search.engines.ray_tasks import RayTasks, check_cluster
 from edgetune.search.engines.worker_process import Limits
 from edgetune.search.learning_curve import report_step
+from edgetune.search.note_names import WORKERS
 from edgetune.search.study import Study
 from edgetune.space.parameters import Sample
 
@@ -213,13 +214,13 @@ def engine_of(config: SearchConfig, study: Study, folder: RunFolder, judge: Judg
         None if time_limit is None else units.seconds(time_limit, where="trial_time_limit"),
         None if memory_limit is None else units.size(memory_limit, where="trial_memory_limit"),
     )
-    workers = study.note("workers", config.workers)
+    workers = study.note(WORKERS, config.workers)
     engine: Engine
     if config.engine == "ray":
         engine = RayTasks(source, address=config.address, workers=workers, limits=limits)
     else:
         engine = ProcessPool(source, workers=workers or len(os.sched_getaffinity(0)), limits=limits)
-    study.set_note("workers", engine.workers)
+    study.set_note(WORKERS, engine.workers)
     return engine
 
 

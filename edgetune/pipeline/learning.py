@@ -22,14 +22,12 @@ from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.memory import Past, why_silent
 from edgetune.search.narrowing import Change
 from edgetune.search.narrowing_note import note_change
+from edgetune.search.note_names import PAST
 from edgetune.search.problem_note import note_objectives
 from edgetune.search.strategy import Strategy
 from edgetune.search.study import STUDY_FILE, Study
 from edgetune.search.trial import Trial
 from edgetune.search.warm_start import WarmStart
-
-PAST = "past"
-"""The study's note with the earlier studies it listens to: their library may change, a resumed search may not."""
 
 
 def named_study(task: Task) -> list[Entry] | None:
@@ -79,6 +77,7 @@ def know_teacher(study: Study, task: Task, top1_of: Callable[[Pictures], float],
 
 
 def _listen_to(study: Study, entries: list[Entry], say: Say) -> None:
+    """The study keeps them: their library may change, a resumed search may not."""
     study.set_note(PAST, [asdict(entry) for entry in entries])
     if entries:
         say(f"warm start from {', '.join(entry.source for entry in entries)}")

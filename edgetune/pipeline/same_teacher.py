@@ -8,10 +8,8 @@ from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_checkpoint import load_checkpoint, load_teacher
 from edgetune.errors import StudyError
 from edgetune.pipeline.task import Task
+from edgetune.search.note_names import TEACHER_HASH
 from edgetune.search.study import Study
-
-NOTED = "teacher's hash"
-"""The study's note with the content hash of the teacher that was given, or that is started from."""
 
 
 def given_teacher(study: Study, task: Task) -> Teacher | None:
@@ -51,9 +49,9 @@ def initial_teacher(study: Study, task: Task) -> Path | None:
 
 def _check_unchanged(study: Study, named: str | Path, teacher: Teacher) -> None:
     """Networks of one search do not learn from two teachers: what is first seen at a path must stay there."""
-    known = study.note(NOTED)
+    known = study.note(TEACHER_HASH)
     if known is None:
-        study.set_note(NOTED, teacher.content_hash)
+        study.set_note(TEACHER_HASH, teacher.content_hash)
     elif known != teacher.content_hash:
         mend = "put the earlier one back, or start a new run"
         raise StudyError("the teacher has changed since the run began", where=named, mend=mend)

@@ -20,6 +20,7 @@ from edgetune.pipeline.search_run import SearchRun
 from edgetune.pipeline.task import Task, load_data
 from edgetune.report.summary import RunSummary
 from edgetune.reporter import Reporter
+from edgetune.search.note_names import SPLITS
 from edgetune.search.study import Study
 
 
@@ -83,7 +84,7 @@ def start(config: SearchConfig, out: Path | None, reporter: Reporter, *, command
         "command": command,
     }
     study = Study.create(folder.study, settings)
-    study.set_note("splits", dataset.splits)
+    study.set_note(SPLITS, dataset.splits)
     learning.begin(study, task, earlier, reporter.say)
     return SearchRun(folder, study, task, reporter)
 

@@ -6,7 +6,6 @@ next begins, so that a run that was stopped, however, goes on where it was.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -18,29 +17,22 @@ from pydantic import TypeAdapter
 
 from edgetune import units
 from edgetune.data.pictures import Pictures
-from edgetune.distill.evaluate import accuracy, logits_of, top1
-from edgetune.distill.loop import Progress, Recipe
+from edgetune.distill.evaluate import logits_of, top1
 from edgetune.distill.precision import best_device
-from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_outputs import Views, teacher_outputs
 from edgetune.distill.train_teacher import trained_teacher
 from edgetune.errors import InfeasibleError, StudyError
-from edgetune.export import card as cards
-from edgetune.export.bundle import Bundle, read_bundle
-from edgetune.export.formats import USUAL, formats_of
-from edgetune.export.int8 import Quantised
+from edgetune.export.bundle import Bundle
 from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import cache_folder
-from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline import board_looks, learning
-from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
-from edgetune.pipeline.bundling import bundle_network, finalist_of
-from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
+from edgetune.pipeline.bundling import finalist_of
+from edgetune.pipeline.exported_again import tell_the_front
+from edgetune.pipeline.finishing import Finisher
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.helping import dismiss_helpers, helped
-from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
@@ -54,6 +46,7 @@ from edgetune.report.explanation import Insight
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
 from edgetune.search.finalists import pick_finalists
+from edgetune.search.note_names import PLAN, SECONDS
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 
@@ -91,16 +84,20 @@ class SearchRun:
             trials = self.judge_trials(plan, judge)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
+        finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
-            self.distil(picked, plan.finalist_recipes(len(picked)), judge, outputs, teacher)
-        finalists = [self.finalist(trial, teacher) for trial in picked]
+            finisher.distil(picked, plan.finalist_recipes(len(picked)), judge)
+        finalists = []
+        for trial in picked:
+            with self.stage("export"):
+                finalists.append(finisher.finalist(trial))
         if self.config.agent:
             with self.stage("measuring"):
                 finalists = measure_finalists(
                     finalists, self.config.agent, self.task.predictor.profile, self.folder.path, self.reporter.say
                 )
         with self.stage("report"):
-            summary = self.write(teacher, trials, finalists, self.insight(trials, picked, judge))
+            summary = self.write(finisher, trials, finalists, self.insight(trials, picked, judge))
         learning.finish(self.folder.path, self.task, self.reporter.say)
         return summary
 
@@ -111,13 +108,13 @@ class SearchRun:
         try:
             yield
         finally:
-            seconds = self.study.note("seconds", {})
+            seconds = self.study.note(SECONDS, {})
             seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            self.study.set_note("seconds", seconds)
+            self.study.set_note(SECONDS, seconds)
 
     def plan(self) -> Plan:
         """How much to do; decided once, so that a resumed run does the same."""
-        stored = self.study.note("plan")
+        stored = self.study.note(PLAN)
         if stored is not None:
             return TypeAdapter(Plan).validate_python(stored)
         plan = plan_of(self.config)
@@ -127,7 +124,7 @@ class SearchRun:
                 costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
             plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
-        self.study.set_note("plan", asdict(plan))
+        self.study.set_note(PLAN, asdict(plan))
         return plan
 
     def teacher(self, plan: Plan) -> Teacher:
@@ -215,125 +212,8 @@ class SearchRun:
             self.task = board_looks.learnt_from(self.study, self.as_profiled)
             board_looks.predict_again(self.study, self.task)
 
-    def distil(
-        self,
-        trials: Sequence[Trial],
-        recipes: Sequence[Recipe],
-        judge: Judge,
-        outputs: np.ndarray,
-        teacher: Teacher,
-    ) -> None:
-        """Trains networks on from the weights they were judged by, the last and longest first, and keeps their own."""
-        left = [
-            partial(self.train, trial, recipe, judge, outputs, teacher)
-            for trial, recipe in zip(trials, recipes, strict=True)
-            if not self.folder.weights(trial.number).is_file()
-        ]
-        shares = self.plan().finalists
-        side_by_side(left[::-1], self.device, shares=shares, progress=self.reporter.progress)
-
-    def train(
-        self,
-        trial: Trial,
-        recipe: Recipe,
-        judge: Judge,
-        outputs: np.ndarray,
-        teacher: Teacher,
-        progress: Progress,
-    ) -> None:
-        network = judge.judged(trial.sample)
-        checkpoint = self.folder.training(trial.number)
-        self.task.distil(
-            network,
-            outputs,
-            recipe,
-            sample=trial.sample,
-            teacher=teacher,
-            stage=self.folder.name_of(trial.number),
-            checkpoint=checkpoint,
-            progress=progress,
-        )
-        save_weights(network, self.folder.weights(trial.number))
-        checkpoint.unlink(missing_ok=True)
-
-    def finalist(self, trial: Trial, teacher: Teacher) -> Finalist:
-        """Tests, exports and checks one network that was distilled, unless that is done already."""
-        note, adapter = f"finalist {trial.number}", TypeAdapter(Finalist)
-        stored = self.study.note(note)
-        if stored is not None:
-            return adapter.validate_python(stored)
-        with self.stage("export"):
-            distilled = self.distilled(trial)
-            bundle = self.bundle(distilled, teacher, int8=self.plan().int8)
-            finalist = finalist_of(self.task, distilled, bundle, self.folder.path)
-        self.study.set_note(note, adapter.dump_python(finalist, mode="json"))
-        return finalist
-
-    def distilled(self, trial: Trial) -> Distilled:
-        """A network that was trained, from its weights: always the same bits, whenever it is exported."""
-        network = self.task.new_network(trial.sample)
-        load_weights(network, self.folder.weights(trial.number))
-        return Distilled(
-            name=self.folder.name_of(trial.number),
-            trial=trial,
-            network=network,
-            validation_top1=accuracy(network, self.dataset.validation),
-            test_top1=accuracy(network, self.dataset.test),
-        )
-
-    def bundle(
-        self,
-        distilled: Distilled,
-        teacher: Teacher,
-        formats: tuple[str, ...] | None = None,
-        form: OnnxForm = PLAIN,
-        int8: Recipe | None = None,
-    ) -> Bundle:
-        """Exports and checks a network; what was there before gives way once the new bundle stands.
-
-        The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
-        """
-        number = distilled.trial.number
-        folder, note = self.folder.bundle(number), f"quantised {number}"
-        fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
-        quantised = clockings.validate_python(self.study.note(note, {}))
-        shutil.rmtree(fresh, ignore_errors=True)
-        made = bundle_network(
-            self.task,
-            distilled,
-            self.teacher_card(teacher),
-            fresh,
-            self.provenance,
-            formats=formats or self.formats,
-            form=form,
-            quantised=quantised,
-            int8_tuning=self.int8_tuning(distilled.trial, int8, teacher) if int8 else None,
-            reporter=self.reporter,
-        )
-        self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
-        for loss in what_is_lost(folder, made.card):
-            self.reporter.say(loss)
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-        return read_bundle(folder)
-
-    def int8_tuning(self, trial: Trial, recipe: Recipe, teacher: Teacher) -> Int8Tuning:
-        return Int8Tuning(
-            self.task,
-            trial.sample,
-            f"{self.folder.name_of(trial.number)} INT8",
-            recipe,
-            teacher,
-            partial(self.teacher_outputs, teacher),
-            weights=self.folder.int8_weights(trial.number, recipe.epochs),
-            checkpoint=self.folder.int8_training(trial.number, recipe.epochs),
-            device=self.device,
-            progress=self.reporter.progress,
-        )
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        return formats_of(self.config.formats, where="formats") if self.config.formats else USUAL
+    def finisher(self, plan: Plan, teacher: Teacher, outputs: Callable[[], np.ndarray]) -> Finisher:
+        return Finisher(self.task, plan, self.study, self.folder, teacher, outputs, self.device, self.reporter)
 
     def export(
         self,
@@ -358,26 +238,14 @@ class SearchRun:
             raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
         plan, trial = self.plan(), trials[number]
         teacher = self.teacher(plan)
+        finisher = self.finisher(plan, teacher, partial(self.teacher_outputs, teacher))
         if not self.folder.weights(number).is_file():
-            outputs = self.teacher_outputs(teacher)
-            self.distil([trial], [plan.finalist], self.judge(plan, outputs), outputs, teacher)
+            finisher.distil([trial], [plan.finalist], self.judge(plan, finisher.outputs()))
         int8 = plan.int8 if int8_epochs is None else int8_recipe(self.config, int8_epochs)
-        distilled = self.distilled(trial)
-        bundle = self.bundle(distilled, teacher, formats, form, int8)
+        distilled = finisher.distilled(trial)
+        bundle = finisher.bundle(distilled, formats, form, int8)
         tell_the_front(self.study, self.folder, finalist_of(self.task, distilled, bundle, self.folder.path))
         return bundle
-
-    @property
-    def provenance(self) -> dict[str, object]:
-        return {"space": self.task.space.name, "config": self.config.model_dump(exclude_none=True)}
-
-    def teacher_card(self, teacher: Teacher) -> cards.Teacher:
-        """With its top-1 on the test split, which is computed once."""
-        known = self.study.note("teacher's test top-1")
-        if known is None:
-            known = self.top1_of(teacher, self.dataset.test)
-            self.study.set_note("teacher's test top-1", known)
-        return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)
 
     def top1_of(self, teacher: Teacher, pictures: Pictures) -> float:
         return top1(logits_of(teacher.logits, pictures, device=self.device), pictures.labels)
@@ -387,11 +255,11 @@ class SearchRun:
         quick = None if self.config.trial_training else judge
         return learning.insight_into(self.task, trials, chosen, quick)
 
-    def write(self, teacher: Teacher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
+    def write(self, finisher: Finisher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
         """The summary, `front.json` and the report."""
         front, notes = final_front(finalists, self.config.limits)
-        test_top1 = self.teacher_card(teacher).test_top1
         notes += [*missed(finalists), *board_looks.notes_of(self.study)]
+        teacher, test_top1 = finisher.teacher, finisher.teacher_card().test_top1
         summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes, insight)
         write_summary(summary, self.folder)
         return summary

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import edgetune
 from edgetune.distill.teacher import Teacher
 from edgetune.files import atomic_write
-from edgetune.insight.state import EVENTS
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report import summary as report
@@ -18,6 +17,7 @@ from edgetune.report.explanation import Event, Insight
 from edgetune.report.front import front_json
 from edgetune.report.page import write_report
 from edgetune.report.summary import Conditions, Convergence, Finalist, RunSummary, TrialPoint
+from edgetune.search.note_names import EVENTS, SECONDS
 from edgetune.search.pareto import front, hypervolume_history
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
@@ -49,7 +49,7 @@ def summarise(
         trials=_points(task, trials),
         convergence=_convergence(task, trials),
         finalists=tuple(finalists),
-        stages=tuple(report.Stage(name, seconds) for name, seconds in study.note("seconds", {}).items()),
+        stages=tuple(report.Stage(name, seconds) for name, seconds in study.note(SECONDS, {}).items()),
         insight=replace(insight, events=tuple(Event(**event) for event in study.note(EVENTS, []))),
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgetune.config import SearchConfig
+from edgetune.config import SearchConfig, scores_of
 from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
@@ -28,6 +28,7 @@ from edgetune.latency.prediction import Prediction
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
 from edgetune.nets.network import Network, build_network
+from edgetune.nets.zero_cost import score_of_sample
 from edgetune.search.catalogue import make_strategy
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
@@ -43,6 +44,8 @@ JUDGED_ON = 3_000
 """Validation pictures a trial is judged on; the standard error of its top-1 is about half a point at 90 %."""
 CALIBRATED_ON = 1_000
 """Training pictures that set a trial's BatchNorm statistics."""
+SCORED_ON = 16
+"""Training pictures that zero-cost scores are computed on."""
 TRAINING = "training."
 """Before the labels of hyper-parameters."""
 Settings = TypeVar("Settings", Recipe, Distillation)
@@ -96,6 +99,14 @@ class Task:
             Objective("memory_bytes", limit=limits.memory_bytes, cheap=True, unit="B", optimize=False),
         )
         return Problem(self.search_space, objectives, cheap=CheapFigures(self))
+
+    @cached_property
+    def scores(self) -> dict[str, Callable[[Sample], float]]:
+        """The zero-cost scores that are asked for, by name."""
+        named, few = self.config.learning.scores, self.dataset.train.first(SCORED_ON)
+        pixels, labels = torch.from_numpy(pixels_of(few, SCORED_ON)), torch.from_numpy(few.labels)
+        names = () if named is None else scores_of(named, where="learning.scores")
+        return {name: score_of_sample(name, self.new_network, pixels, labels) for name in names}
 
     def new_strategy(self) -> Strategy:
         """The same proposals each time it is made and told the same."""
@@ -224,7 +235,11 @@ class CheapFigures:
 
     def many(self, samples: Sequence[Sample]) -> list[dict[str, float]]:
         graphs = [self.task.graph(sample) for sample in samples]
-        return [_figures(*pair) for pair in zip(graphs, self.task.predictor.predict_many(graphs), strict=True)]
+        latencies = self.task.predictor.predict_many(graphs)
+        return [
+            _figures(graph, latency) | {name: score(sample) for name, score in self.task.scores.items()}
+            for sample, graph, latency in zip(samples, graphs, latencies, strict=True)
+        ]
 
 
 def _figures(graph: Graph, latency: Prediction) -> dict[str, float]:

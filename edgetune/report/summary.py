@@ -221,11 +221,11 @@ class Finalist:
 
 @dataclass(frozen=True, config=PLAIN)
 class Stage:
-    """A step of the pipeline and the seconds it took; `detail` in the step's own units, e.g. images/s."""
+    """A step of the pipeline and the seconds it took. `detail` is empty."""
 
     name: str
     seconds: Annotated[float, Field(ge=0)]
-    detail: str = ""
+    detail: str = ""  # nothing writes it; summaries of schema 2 have the key, and none may be unknown
 
 
 @dataclass(frozen=True, config=PLAIN)
@@ -248,7 +248,7 @@ class RunSummary:
     convergence: Convergence
     finalists: tuple[Finalist, ...]
     stages: tuple[Stage, ...] = ()
-    baseline: str = ""
+    baseline: str = ""  # as `Stage.detail`
     insight: Insight | None = None
     schema: Literal[1, 2] = SCHEMA
 

@@ -56,22 +56,13 @@ class EarlyStop(ABC):
 
 
 class MedianStop(EarlyStop):
-    """A trial's best figure so far must reach the median of the finished trials at each step (Golovin 2017).
-
-    Parameters
-    ----------
-    first_step
-        Bars begin here.
-    """
-
-    def __init__(self, first_step: int = 1) -> None:
-        self.first_step = first_step
+    """A trial's best figure so far must reach the median of the finished trials at each step (Golovin 2017)."""
 
     def rule(self, curves: Sequence[tuple[np.ndarray, bool]]) -> Mapping[int, float]:
         whole = [curve for curve, stopped in curves if not stopped]
         if len(whole) < STARTUP:
             return {}
-        steps = range(self.first_step, max(len(curve) for curve in whole))  # nothing is saved at the last one
+        steps = range(1, max(len(curve) for curve in whole))  # nothing is saved at the last one
         return {step: float(np.median([curve[step - 1] for curve in whole if len(curve) >= step])) for step in steps}
 
 

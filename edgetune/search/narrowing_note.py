@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pydantic import TypeAdapter
 
 from edgetune.search.narrowing import Change
+from edgetune.search.note_names import CHANGES
 from edgetune.search.study import Study
-
-CHANGES = "changes of the space"
 
 
 def note_change(study: Study, change: Change) -> None:

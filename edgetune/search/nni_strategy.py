@@ -18,7 +18,7 @@ from edgetune.space.parameters import Sample
 
 import nni  # isort: skip
 from nni.nas.evaluator import FunctionalEvaluator  # isort: skip
-from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine  # isort: skip
+from nni.nas.execution import SequentialExecutionEngine  # isort: skip
 from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace  # isort: skip
 from nni.nas.strategy.base import Strategy as NniStrategyBase  # isort: skip
 
@@ -95,7 +95,6 @@ def search_with_nni(
     evaluate: Callable[[Candidate], Mapping[str, float]] | Engine,
     *,
     build: Callable[[Sample], Candidate] | None = None,
-    engine: ExecutionEngine | None = None,
     **settings: Any,
 ) -> list[Trial]:
     """:func:`edgetune.search.run.run_search` through NNI.
@@ -103,20 +102,20 @@ def search_with_nni(
     Parameters
     ----------
     evaluate
-        The figures by objective name of what `build` made, in this process unless an NNI engine says otherwise;
-        or one of our engines, whose workers know what to do with a sample.
+        The figures by objective name of what `build` made, in this process; or one of our engines, whose workers know
+        what to do with a sample.
     build
         Makes a candidate of a sample, such as a torch module; without it the sample is the candidate.
     settings
         Passed to :func:`edgetune.search.run.run_search`: `trials`, `seed`, `batch`, `on_trial`, `stop`.
     """
-    if isinstance(evaluate, Engine):
-        engine = NniEngine(evaluate, strategy.problem.space)
-    space = NniModelSpace(strategy.problem.space, build or _same)
+    plain = strategy.problem.space
+    engine = NniEngine(evaluate, plain) if isinstance(evaluate, Engine) else SequentialExecutionEngine()
+    space = NniModelSpace(plain, build or _same)
     executable = SimplifiedModelSpace.from_model(space, FunctionalEvaluator(_reporting(evaluate)))
     nni_strategy = NniStrategy(study, strategy, **settings)
     with _quiet():
-        nni_strategy(executable, engine or SequentialExecutionEngine())
+        nni_strategy(executable, engine)
     return nni_strategy.trials
 
 

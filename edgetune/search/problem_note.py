@@ -7,12 +7,11 @@ from dataclasses import asdict, replace
 from pydantic import TypeAdapter
 
 from edgetune.errors import StudyError
+from edgetune.search.note_names import OBJECTIVES, SPACE
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
 from edgetune.search.study import Study
 from edgetune.space.parameters import Space
-
-OBJECTIVES, SPACE = "objectives", "space"
 
 
 def note_problem(study: Study, problem: Problem) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from edgetune.errors import StorageError, StudyError
 from edgetune.files import atomic_write
+from edgetune.search.note_names import CREATED_AT, SETTINGS
 from edgetune.search.trial import Trial
 from edgetune.space.parameters import Sample
 
@@ -81,7 +82,7 @@ class Study:
         with atomic_write(path) as aside, _storage_errors(path):
             connection = sqlite3.connect(aside, isolation_level=None)
             connection.executescript(SCHEMA)
-            notes = [("settings", json.dumps(dict(settings))), ("created_at", json.dumps(time.time()))]
+            notes = [(SETTINGS, json.dumps(dict(settings))), (CREATED_AT, json.dumps(time.time()))]
             connection.executemany("INSERT INTO notes VALUES (?, ?)", notes)
             connection.close()
         return cls.open(path)
@@ -185,12 +186,12 @@ class Study:
     @property
     def settings(self) -> dict[str, Any]:
         """What :meth:`create` was given."""
-        return dict(self.note("settings"))
+        return dict(self.note(SETTINGS))
 
     @property
     def created_at(self) -> float:
         """Unix time, seconds."""
-        return float(self.note("created_at"))
+        return float(self.note(CREATED_AT))
 
     def note(self, key: str, default: Any = None) -> Any:
         """The JSON value kept under `key`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgetune.insight.sensitivity import EVERY, Sensitivity
-from edgetune.insight.state import EVENTS, IMPORTANCE
+from edgetune.search.note_names import EVENTS, IMPORTANCE
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.run import run_search
 from edgetune.search.study import Study

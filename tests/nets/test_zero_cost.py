@@ -12,16 +12,21 @@ from torch import nn
 from edgetune.errors import ConfigError
 from edgetune.latency.from_architecture import graph_of
 from edgetune.nets.network import Network, build_network
-from edgetune.nets.zero_cost import SCORES, score
+from edgetune.nets.zero_cost import SCORES, score, score_of_sample
+from edgetune.search.optimizer import Optimizer, cheap
 from edgetune.space.mobile import MOBILE_SMALL
+from edgetune.space.parameters import Sample, Value
 
 PIXELS = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 255
 LABELS = torch.tensor([0, 1, 2, 3, 4, 0])
 
 
 def network(seed: int = 0) -> Network:
-    sample = MOBILE_SMALL.space.draw(np.random.default_rng(seed))
     torch.manual_seed(seed)
+    return network_of(MOBILE_SMALL.space.draw(np.random.default_rng(seed)))
+
+
+def network_of(sample: Sample) -> Network:
     return build_network(MOBILE_SMALL.architecture(sample, channels=3, resolution=16, classes=5))
 
 
@@ -95,6 +100,32 @@ def test_a_network_is_left_as_it_was(name: str) -> None:
     assert not any(module._forward_hooks for module in net.modules())
 
 
+def test_a_sample_has_one_score_whatever_was_drawn_before() -> None:
+    samples = [MOBILE_SMALL.space.draw(np.random.default_rng(seed)) for seed in (0, 1)]
+    of = score_of_sample("gradient_norm", network_of, PIXELS, LABELS)
+    first, other = of(samples[0]), of(samples[1])
+    torch.manual_seed(0)
+    assert first == score("gradient_norm", network_of(samples[0]), PIXELS, LABELS) != other
+    state = torch.get_rng_state()
+    assert of(samples[0]) == first
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_score_is_an_objective_of_an_optimizer() -> None:
+    """The widest of three networks flows most, and is known to without a trial."""
+
+    def build(sample: dict[str, Value]) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(768, int(sample["width"])), nn.ReLU())
+
+    synflow = cheap(score_of_sample("synflow", build, PIXELS, LABELS), "maximize")
+    opt = Optimizer({"width": [2, 8, 32]}, {"error": "minimize", "synflow": synflow})
+    while samples := opt.ask(1):
+        opt.tell(samples, [{"error": 0.5}])
+    assert [trial.sample["width"] for trial in opt.front()] == [32]
+
+
 def test_an_unknown_score_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean synflow"):
+        score_of_sample("sinflow", network_of, PIXELS, LABELS)
     with pytest.raises(ConfigError, match="did you mean synflow"):
         score("sinflow", network(), PIXELS, LABELS)

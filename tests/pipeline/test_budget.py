@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from edgetune.config import SearchConfig
+from edgetune.config import Learning, SearchConfig
 from edgetune.distill import finalist
 from edgetune.distill.evaluate import recalibrate
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import budget
-from edgetune.pipeline.budget import BATCHES, measure_costs
+from edgetune.pipeline.budget import BATCHES, CANDIDATES, measure_costs
 from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task, load_data
 
@@ -59,3 +59,16 @@ def test_each_view_is_a_look_of_the_teacher(monkeypatch: pytest.MonkeyPatch) -> 
     all_of_them = 1349 / (BATCHES * 128)  # seconds, where the few that are clocked take one
     assert cost(1) == cost(2), "a picture and its mirror image"
     assert cost(10) - cost(2) == pytest.approx(8 * all_of_them)
+
+
+@pytest.mark.parametrize(("strategy", "looks"), [("guided", CANDIDATES["guided"]), ("nsga2", 1)])
+def test_scores_of_candidates_are_part_of_a_trial(strategy: str, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_seconds", lambda work: 1.0)
+    config = SearchConfig(data="digits", strategy=strategy)
+    dataset, predictor = load_data(config), Predictor.load("rpi4")
+    scoring = config.model_copy(update={"learning": Learning(scores="synflow")})
+    without, beside = (
+        measure_costs(Task(told, dataset, predictor), plan_of(told), None, torch.device("cpu")).trial
+        for told in (config, scoring)
+    )
+    assert beside == pytest.approx(without + looks)

@@ -91,7 +91,7 @@ def bundled(
     task: Task, distilled: Distilled, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Path, dict[str, Quantised], Int8Tuning | None], Bundle]:
     monkeypatch.setattr(artefacts, "INT8_MAY_LOSE", 0.1)
-    twice = SpeedComparison(2.0, 1.0, runs=1, threads=1, runtime="a clock that stands still")
+    twice = SpeedComparison(2.0, 1.0, runs=1, runtime="a clock that stands still")
     monkeypatch.setattr(int8, "compare_speed", lambda *files: twice)
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")  # so that the clock decides, not a prediction
 

@@ -15,13 +15,14 @@ from edgetune.config import Learning, SearchConfig
 from edgetune.data.pictures import Pictures
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
-from edgetune.pipeline.learning import PAST, begin, finish, know_teacher, named_study, strategy_of
+from edgetune.pipeline.learning import begin, finish, know_teacher, named_study, strategy_of
 from edgetune.pipeline.library import DATA, FOLDER, Entry, entry_of
 from edgetune.pipeline.meta_features import TEACHER, meta_features
 from edgetune.pipeline.task import Task, load_data
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.narrowing import replay
 from edgetune.search.narrowing_note import noted_changes
+from edgetune.search.note_names import PAST
 from edgetune.search.problem_note import note_objectives
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Thread
 
-from edgetune.insight.state import PROGRESS
 from edgetune.pipeline.noted import Noted
 from edgetune.reporter import Reporter
+from edgetune.search.note_names import PROGRESS
 from edgetune.search.study import Study
 
 

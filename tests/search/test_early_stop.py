@@ -52,11 +52,10 @@ def stopped_by(rule: EarlyStop, path: Path, count: int) -> dict[float, int]:
     ("rule", "peer"),
     [
         (MedianStop(), "MedianPruner(n_startup_trials=5)"),
-        (MedianStop(first_step=3), "MedianPruner(n_startup_trials=5, n_warmup_steps=3)"),
         (SuccessiveHalving(), "SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)"),
         (SuccessiveHalving(2, 2), "SuccessiveHalvingPruner(min_resource=2, reduction_factor=2)"),
     ],
-    ids=["median", "median-late", "halving-thirds", "halving-halves"],
+    ids=["median", "halving-thirds", "halving-halves"],
 )
 def test_the_same_trials_are_stopped_as_by_optuna(rule: EarlyStop, peer: str, tmp_path: Path) -> None:
     import optuna

@@ -3,12 +3,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.space import ModelStatus, SimplifiedModelSpace
+from nni.nas.strategy import RegularizedEvolution
 
 from edgetune.search.engines.base import EvaluatorSource
 from edgetune.search.engines.nni_engine import NniEngine
 from edgetune.search.engines.processes import ProcessPool
-from edgetune.search.nni_strategy import search_with_nni
+from edgetune.search.nni_strategy import NniStrategy, search_with_nni
 from edgetune.search.nsga2 import NSGA2
 from edgetune.search.objective import Objective
 from edgetune.search.problem import Problem
@@ -70,8 +72,11 @@ def test_a_failing_trial_is_recorded_with_its_reason(study: Study) -> None:
 
 
 def test_an_engines_budget_ends_the_search(study: Study) -> None:
-    engine = SequentialExecutionEngine(max_model_count=4)
-    assert len(search_with_nni(study, NSGA2(PROBLEM), evaluate, engine=engine, trials=10)) == 4
+    space = SimplifiedModelSpace.from_model(NniModelSpace(toys.SPACE, str), FunctionalEvaluator(str))
+    strategy = NniStrategy(study, NSGA2(toys.PROBLEM), trials=10)
+    with ProcessPool(EvaluatorSource(f"{toys.HERE}:noisy"), workers=1) as pool:
+        strategy(space, NniEngine(pool, toys.SPACE, max_model_count=4))
+    assert len(strategy.trials) == len(study) == 4
 
 
 def test_ctrl_c_leaves_a_study_that_resumes(study: Study) -> None:
@@ -94,10 +99,6 @@ def test_processes_under_nni_give_the_same_trials(study: Study, tmp_path: Path) 
 
 
 def test_nnis_own_strategies_run_on_our_engines() -> None:
-    from nni.nas.evaluator import FunctionalEvaluator
-    from nni.nas.space import ModelStatus, SimplifiedModelSpace
-    from nni.nas.strategy import RegularizedEvolution
-
     space = SimplifiedModelSpace.from_model(NniModelSpace(toys.SPACE, str), FunctionalEvaluator(str))
     with ProcessPool(EvaluatorSource(f"{toys.HERE}:curved"), workers=2) as pool:
         engine = NniEngine(pool, toys.SPACE, max_model_count=12)

@@ -25,21 +25,23 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import moocore
 import numpy as np
 
+from edgetune.latency.reference.nasbench201 import OPERATORS
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.catalogue import make_strategy
 from edgetune.search.importance import importance
 from edgetune.search.memory import Past
 from edgetune.search.narrowing import narrowed
 from edgetune.search.objective import Objective
+from edgetune.search.pareto import hypervolume
 from edgetune.search.problem import Problem
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.search.warm_start import WarmStart
 from edgetune.space.parameters import Choice, Sample, Space
-from tools.bench.nasbench201 import EDGES, OPERATORS, read_figures, reference_and_best
+from tools.bench.nasbench201 import LABELS, read_figures, true_front
+from tools.bench.true_front import TrueFront
 
 if TYPE_CHECKING:
     from tools.bench.learning_mobile import Mobile
@@ -54,16 +56,14 @@ Evaluate = Callable[[Sample], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Task:
-    """A problem with two minimised objectives, its answer, and the hypervolume of its true front."""
+    """A problem with two minimised objectives, its answer, and its true front."""
 
     problem: Problem
     evaluate: Evaluate
-    reference: np.ndarray
-    best: float
+    front: TrueFront
 
     def regret(self, trials: Sequence[Trial]) -> float:
-        points = self.problem.points([trial for trial in trials if trial.state == "done"])
-        return 100 * (1 - moocore.hypervolume(points / self.reference, ref=np.ones(2)) / self.best)
+        return self.front.regret(self.problem.points([trial for trial in trials if trial.state == "done"]))
 
 
 class Synthetic:
@@ -80,10 +80,9 @@ class Synthetic:
         self.combinations = combinations
         names = tuple(f"p{i:02d}" for i in range(PARAMETERS))
         space = Space("synthetic", tuple(Choice(name, LETTERS) for name in names))
-        reference = self.figures.max(axis=0) * 1.01
-        best = float(moocore.hypervolume(self.figures / reference, ref=np.ones(2)))
+        true_front = TrueFront.of(self.figures, self.figures.max(axis=0) * 1.01)
         objectives = (Objective("error"), Objective("cost"))
-        self.task = Task(Problem(space, objectives), self.evaluate, reference, best)
+        self.task = Task(Problem(space, objectives), self.evaluate, true_front)
 
     def of(self, places: np.ndarray) -> tuple[float, float]:
         errors, costs = (table[np.arange(MATTER), places] for table in (self.error, self.cost))
@@ -105,8 +104,8 @@ class Synthetic:
         """Whether the space lacks a point of the true front."""
         allowed = [[LETTERS.index(o) for o in space.by_label[label].options] for label in self.labels]  # type: ignore[union-attr]
         inside = np.all([np.isin(self.combinations[:, i], options) for i, options in enumerate(allowed)], axis=0)
-        volume = moocore.hypervolume(self.figures[inside] / self.task.reference, ref=np.ones(2))
-        return bool(volume < self.task.best * (1 - 1e-9))
+        true_front = self.task.front
+        return hypervolume(self.figures[inside], true_front.reference) < true_front.volume * (1 - 1e-9)
 
 
 def run(task: Task, strategy: Strategy, trials: int, goal: float | None = None) -> list[Trial]:
@@ -190,21 +189,21 @@ def cells(table: Path, latency: str) -> Task:
     figures = read_figures(table, latency)
 
     def of(sample: Sample) -> tuple[float, float] | None:
-        return figures.get(tuple(str(sample[edge]) for edge in EDGES))
+        return figures.get(tuple(str(sample[label]) for label in LABELS))
 
     def evaluate(sample: Sample) -> dict[str, float]:
         found = of(sample)
         assert found is not None
         return {"error": found[0], "latency_ms": found[1]}
 
-    space = Space("nasbench201", tuple(Choice(edge, OPERATORS) for edge in EDGES))
+    space = Space("nasbench201", tuple(Choice(label, OPERATORS) for label in LABELS))
     unmeasured = Objective("unmeasured", limit=0.0, cheap=True, optimize=False)
     problem = Problem(
         space,
         (Objective("error"), Objective("latency_ms"), unmeasured),
         lambda sample: {"unmeasured": float(of(sample) is None)},
     )
-    return Task(problem, evaluate, *reference_and_best(figures))
+    return Task(problem, evaluate, true_front(figures))
 
 
 def bench_warm(seeds: range, strategy: str, table: Path, past_trials: int) -> None:

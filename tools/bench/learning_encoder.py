@@ -19,23 +19,25 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgetune.latency.reference.nasbench201 import CONVS, EDGES, OPERATORS
 from edgetune.search.encoding import Encoding
 from edgetune.search.gaussian_process import GaussianProcess
 from edgetune.space.parameters import Choice, Sample, Space
-from tools.bench.nasbench201 import EDGES, OPERATORS, Cell, cell_of, read_rows
+from tools.bench.nasbench201 import LABELS, Cell, cell_of, read_rows
 
 TRIALS = (10, 25, 50, 100)
 HELD_OUT = 2000  # of the cells that were not tried
 HIDDEN, EMBEDDING, STEPS, BATCH = 128, 16, 3000, 256
-ENDS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # nodes that each edge joins
-WEIGHTS = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}  # parameters of an operator, in those of a 1 × 1 convolution
+WEIGHTS = {
+    name: kernel**2 for name, kernel in CONVS.items()
+}  # parameters of an operator, in those of a 1 × 1 convolution
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]  # values, groups, options: see GaussianProcess
 
 
 def cheap_quantities(cell: Cell) -> list[float]:
     """Parameters; then parameters, convolutions and depth of what lies on a way from input to output."""
-    joined = [(ends, operator) for ends, operator in zip(ENDS, cell, strict=True) if operator != "none"]
+    joined = [(ends, operator) for ends, operator in zip(EDGES, cell, strict=True) if operator != "none"]
     reached, leading = {0}, {3}
     for (start, end), _ in sorted(joined):
         reached |= {end} if start in reached else set()
@@ -131,8 +133,8 @@ def bench_encoder(seeds: Sequence[int], table: Path) -> None:
     places = np.array([[OPERATORS.index(operator) for operator in cell] for cell in cells])
     quantities = np.array([cheap_quantities(cell) for cell in cells])
     quantities = (quantities - quantities.mean(axis=0)) / quantities.std(axis=0)
-    encoding = Encoding(Space("nasbench201", tuple(Choice(edge, OPERATORS) for edge in EDGES)))
-    rows = encoding.rows([Sample(dict(zip(EDGES, cell, strict=True))) for cell in cells])
+    encoding = Encoding(Space("nasbench201", tuple(Choice(label, OPERATORS) for label in LABELS)))
+    rows = encoding.rows([Sample(dict(zip(LABELS, cell, strict=True))) for cell in cells])
     values, owners = encoding.parameter_features(rows)
     counts = encoding.aggregate_features(rows)
     plain = joined((values, owners, encoding.option_columns()), own(counts / counts.std(axis=0) / np.sqrt(2)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import moocore
 import numpy as np
 
 from edgetune.latency.from_architecture import graph_of
@@ -22,6 +21,7 @@ from edgetune.search.study import Study
 from edgetune.space.mobile import MOBILE_SPACES
 from edgetune.space.parameters import Sample, Space
 from tools.bench.learning import Task, run
+from tools.bench.true_front import TrueFront
 
 LONG = {"nsga2": 3000, "guided": 400}  # trials of each strategy
 
@@ -42,7 +42,7 @@ class Mobile:
             return {"latency_ms": predictor.predict(graph).latency_ms}
 
         problem = Problem(space.space, (Objective("error"), Objective("latency_ms", cheap=True)), latency)
-        unjudged = Task(problem, self.evaluate, np.ones(2), 1.0)
+        unjudged = Task(problem, self.evaluate, TrueFront(np.ones(2), 1.0))
         found = [
             trial
             for strategy, trials in LONG.items()
@@ -51,8 +51,7 @@ class Mobile:
         self.front = front(problem, found)
         points = problem.points(found)
         reference = 1.1 * np.percentile(points, 95, axis=0)
-        best = moocore.hypervolume(problem.points(self.front) / reference, ref=np.ones(2))
-        self.task = Task(problem, self.evaluate, reference, float(best))
+        self.task = Task(problem, self.evaluate, TrueFront.of(problem.points(self.front), reference))
 
     def evaluate(self, sample: Sample) -> dict[str, float]:
         return {"error": 1 - float(self.model.predict(self.model.encoding.rows([sample]))["top1"][0])}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-import re
 from pathlib import Path
 
-import moocore
 import numpy as np
 
-OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = tuple(f"edge{i}" for i in range(6))
+from edgetune.latency.reference.nasbench201 import EDGES, parse_cell
+from tools.bench.true_front import TrueFront
+
+LABELS = tuple(f"edge{i}" for i in range(len(EDGES)))
+"""Of the edges' operators, in a space."""
 
 Cell = tuple[str, ...]
 """The operators of a cell, one an edge."""
@@ -24,7 +25,7 @@ def read_rows(table: Path) -> list[dict[str, str]]:
 
 
 def cell_of(row: dict[str, str]) -> Cell:
-    return tuple(re.findall(r"(\w+)~", row["arch"]))
+    return parse_cell(row["arch"])
 
 
 def read_figures(table: Path, latency: str) -> dict[Cell, tuple[float, float]]:
@@ -36,8 +37,7 @@ def read_figures(table: Path, latency: str) -> dict[Cell, tuple[float, float]]:
     }
 
 
-def reference_and_best(figures: dict[Cell, tuple[float, float]]) -> tuple[np.ndarray, float]:
-    """The point below which volume counts, and the true front's hypervolume with both axes divided by it."""
+def true_front(figures: dict[Cell, tuple[float, float]]) -> TrueFront:
+    """Below 40 % error and the 99th percentile of latency."""
     points = np.array(list(figures.values()))
-    reference = np.array([40.0, np.percentile(points[:, 1], 99)])
-    return reference, float(moocore.hypervolume(points / reference, ref=np.ones(2)))
+    return TrueFront.of(points, np.array([40.0, np.percentile(points[:, 1], 99)]))

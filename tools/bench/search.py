@@ -26,10 +26,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import moocore
 import numpy as np
 
-from edgetune.latency.reference.nasbench201 import CONVS, executed_edges
+from edgetune.latency.reference.nasbench201 import CONVS, OPERATORS, executed_edges
 from edgetune.search.bayesian import ACQUISITIONS
 from edgetune.search.catalogue import STRATEGIES, make_strategy
 from edgetune.search.encoding import Encoding
@@ -40,7 +39,8 @@ from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.space.describe import space_of, uniform
 from edgetune.space.parameters import Sample
-from tools.bench.nasbench201 import EDGES, OPERATORS, Cell, read_figures, reference_and_best
+from tools.bench.nasbench201 import LABELS, Cell, read_figures, true_front
+from tools.bench.true_front import TrueFront
 
 BUDGETS = (25, 50, 100, 200, 500, 1000)
 WAYS = ((3,), (0, 4), (1, 5), (0, 2, 5))  # through a cell of NAS-Bench-201, as its edges are numbered
@@ -56,26 +56,19 @@ class Task:
     name: str
     space: dict[str, Any]
     evaluate: Evaluate
-    reference: np.ndarray
-    best: float
+    front: TrueFront
     constraint: Callable[[dict[str, Any]], float] | None = None  # at most 0 where a sample is feasible
     free: Callable[[dict[str, Any]], dict[str, float]] | None = None  # what a network's graph says of it
-
-    def regret(self, points: np.ndarray) -> float:
-        ones = np.ones(len(self.reference))
-        return 100 * (1 - moocore.hypervolume(points / self.reference, ref=ones) / self.best)
 
 
 def nasbench201(table: Path, latency: str) -> Task:
     figures = read_figures(table, latency)
-    reference, best = reference_and_best(figures)
     return Task(
         name="nasbench201",
-        space={edge: list(OPERATORS) for edge in EDGES},
-        evaluate=lambda sample: figures[tuple(sample[edge] for edge in EDGES)],
-        reference=reference,
-        best=best,
-        free=lambda sample: graph_figures(tuple(sample[edge] for edge in EDGES)),
+        space={label: list(OPERATORS) for label in LABELS},
+        evaluate=lambda sample: figures[tuple(sample[label] for label in LABELS)],
+        front=true_front(figures),
+        free=lambda sample: graph_figures(tuple(sample[label] for label in LABELS)),
     )
 
 
@@ -93,16 +86,13 @@ def function(name: str, reference: list[float]) -> Task:
     from pymoo.problems import get_problem
 
     problem = get_problem(name)
-    ref = np.array(reference)
-    front = problem.pareto_front()
     labels = [f"x{i}" for i in range(problem.n_var)]
     bounds = zip(labels, problem.xl, problem.xu, strict=True)
     return Task(
         name=name,
         space={label: uniform(float(low), float(high)) for label, low, high in bounds},
         evaluate=lambda sample: tuple(problem.evaluate(np.array(list(sample.values())), return_values_of=["F"])),
-        reference=ref,
-        best=float(moocore.hypervolume(front / ref, ref=np.ones(len(ref)))),
+        front=TrueFront.of(problem.pareto_front(), np.array(reference)),
     )
 
 
@@ -111,7 +101,6 @@ def constrained() -> Task:
     from pymoo.problems import get_problem
 
     problem = get_problem("bnh")
-    ref = np.array([140.0, 50.0])
     labels = ["x0", "x1"]
 
     def asked(sample: dict[str, Any], what: str) -> np.ndarray:
@@ -121,8 +110,7 @@ def constrained() -> Task:
         name="bnh",
         space={label: uniform(float(b), float(t)) for label, b, t in zip(labels, problem.xl, problem.xu, strict=True)},
         evaluate=lambda sample: tuple(asked(sample, "F")),
-        reference=ref,
-        best=float(moocore.hypervolume(problem.pareto_front() / ref, ref=np.ones(2))),
+        front=TrueFront.of(problem.pareto_front(), np.array([140.0, 50.0])),
         constraint=lambda sample: float(asked(sample, "G").max()),
     )
 
@@ -131,7 +119,7 @@ def ours(strategy: str, *, graph: bool = False, **settings: Any) -> Method:
     """A strategy of the project; `graph`: it is told what a network's graph says of it."""
 
     def run(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
-        names = [f"f{i}" for i in range(len(task.reference))]
+        names = [f"f{i}" for i in range(len(task.front.reference))]
         objectives: dict[str, Any] = dict.fromkeys(names, "minimize")
         if task.constraint:
             objectives["g"] = Objective("g", limit=0.0, optimize=False)
@@ -158,7 +146,7 @@ def figure(free: Callable[[dict[str, Any]], dict[str, float]], name: str) -> Che
 
 def judged(task: Task, figure: tuple[float, ...], broken: float) -> tuple[float, ...]:
     """What is infeasible gains no volume."""
-    return figure if broken <= 0 else tuple(task.reference)
+    return figure if broken <= 0 else tuple(task.front.reference)
 
 
 def pymoo_nsga2(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
@@ -179,7 +167,7 @@ def pymoo_nsga2(task: Task, trials: int, seed: int, batch: int) -> np.ndarray:
                 else Real(bounds=(options.low, options.high))
                 for label, options in task.space.items()
             }
-            super().__init__(vars=variables, n_obj=len(task.reference), n_ieq_constr=1)
+            super().__init__(vars=variables, n_obj=len(task.front.reference), n_ieq_constr=1)
 
         def _evaluate(self, x: dict[str, Any], out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
             out["F"] = task.evaluate(x)
@@ -201,7 +189,7 @@ def optuna_sampler(name: str) -> Method:
             "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=20),
             "gp": lambda: optuna.samplers.GPSampler(seed=seed),
         }
-        study = optuna.create_study(sampler=samplers[name](), directions=["minimize"] * len(task.reference))
+        study = optuna.create_study(sampler=samplers[name](), directions=["minimize"] * len(task.front.reference))
         points: list[tuple[float, ...]] = []
         for _ in range(trials):
             trial = study.ask()
@@ -241,7 +229,7 @@ def botorch_qlognehvi(task: Task, trials: int, seed: int, batch: int) -> np.ndar
         scaled = (figures - figures.mean(0)) / figures.std(0)
         model = ModelListGP(*(SingleTaskGP(columns(rows), scaled[:, [j]]) for j in range(scaled.shape[1])))
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
-        worst = (-torch.tensor(task.reference) - figures.mean(0)) / figures.std(0)
+        worst = (-torch.tensor(task.front.reference) - figures.mean(0)) / figures.std(0)
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
             model, worst.tolist(), columns(rows), prune_baseline=True, cache_root=False
         )
@@ -283,7 +271,7 @@ def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int)
         started = time.process_time()
         runs = runs_of(method, task, seeds, trials, batch)
         spent = (time.process_time() - started) / seeds / trials
-        regrets = np.array([[task.regret(points[:budget]) for budget in budgets] for points in runs])
+        regrets = np.array([[task.front.regret(points[:budget]) for budget in budgets] for points in runs])
         print(f"{row(method, regrets)}   {1e3 * spent:8.1f}", flush=True)
 
 
@@ -304,7 +292,7 @@ def acquisitions(task: Task, seeds: int, trials: int, batch: int) -> None:
     )
     for name in ACQUISITIONS:
         runs = runs_of(f"bayesian-{name}", task, seeds, trials, batch)
-        paths = np.array([[task.regret(points[:n]) for n in range(1, trials + 1)] for points in runs])
+        paths = np.array([[task.front.regret(points[:n]) for n in range(1, trials + 1)] for points in runs])
         within = paths <= 2.0
         rounds = np.where(within.any(axis=1), within.argmax(axis=1) + 1, trials)
         cells = [f"{values.mean():7.2f} ± {interval(values):.2f}" for values in (rounds, paths[:, -1])]
@@ -320,7 +308,7 @@ def interval(values: np.ndarray) -> float:
 
 def overhead() -> None:
     """Prints milliseconds a trial, those of the processor in brackets, with the study's writes."""
-    space = space_of(dict.fromkeys([f"edge{i}" for i in range(6)], OPERATORS))
+    space = space_of(dict.fromkeys(LABELS, OPERATORS))
     names = [Objective("error"), Objective("latency_ms")]
     costs = dict(zip(OPERATORS, (0.0, 0.1, 1.0, 3.0, 0.5), strict=True))
 

@@ -20,11 +20,11 @@ from edgetune.pipeline.judging import Judge
 from edgetune.pipeline.search import resume
 from edgetune.reporter import Reporter
 from edgetune.search.catalogue import STRATEGIES, make_strategy
-from edgetune.search.pareto import hypervolume
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from tools.bench.search import BUDGETS, heading, row
+from tools.bench.true_front import TrueFront
 
 DESIGN = 20  # trials that no strategy has learnt much from yet
 
@@ -63,14 +63,14 @@ def table(judge: Judge, searches: dict[tuple[str, int], list[Trial]], trials: in
     """A row a method: mean regret with its standard error at each budget."""
     points = {name: judge.task.problem.points(found) for name, found in searches.items()}
     reference = np.vstack([found[:DESIGN] for found in points.values()]).max(axis=0)
-    best = hypervolume(np.vstack(list(points.values())), reference)
+    known = TrueFront.of(np.vstack(list(points.values())), reference)
     budgets = [*(budget for budget in BUDGETS if budget < trials), trials]
     print(heading(budgets))
     for method in dict.fromkeys(method for method, _ in searches):
-        volumes = np.array(
-            [[hypervolume(p[:n], reference) for n in budgets] for (name, _), p in points.items() if name == method]
+        regrets = np.array(
+            [[known.regret(p[:n]) for n in budgets] for (name, _), p in points.items() if name == method]
         )
-        print(row(method, 100 * (1 - volumes / best)))
+        print(row(method, regrets))
 
 
 if __name__ == "__main__":

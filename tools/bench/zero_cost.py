@@ -19,12 +19,11 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from edgetune.latency.reference.nasbench201 import CELLS, EDGES, WIDTHS
 from edgetune.nets.zero_cost import SCORES, score
 from tools.bench.nasbench201 import cell_of, read_rows
 
 PUBLISHED = {"synflow": 0.74, "gradient_norm": 0.58}
-CHANNELS, CELLS = 16, 5
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -72,10 +71,9 @@ class Reduction(nn.Module):
 
 
 def build(operators: list[str]) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(3, CHANNELS, 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS)]
-    for stage in range(3):
-        width = CHANNELS << stage
-        if stage:
+    layers: list[nn.Module] = [nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False), nn.BatchNorm2d(WIDTHS[0])]
+    for width in WIDTHS:
+        if width > WIDTHS[0]:
             layers.append(Reduction(width // 2, width))
         layers += [Cell(operators, width) for _ in range(CELLS)]
     layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)]

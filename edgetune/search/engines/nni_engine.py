@@ -25,17 +25,14 @@ class NniEngine(ExecutionEngine):  # type: ignore[misc]
         Evaluates; it is closed by :meth:`shutdown`.
     space
         The plain space that samples belong to.
-    seed
-        Trials' seeds come from this and the order in which models are submitted, unless a model brings its `job`.
     max_model_count
         After so many models the budget is spent: NNI's own strategies go on until then.
     """
 
-    def __init__(self, engine: Engine, space: Space, *, seed: int = 0, max_model_count: int | None = None) -> None:
+    def __init__(self, engine: Engine, space: Space, *, max_model_count: int | None = None) -> None:
         super().__init__()
         self.engine = engine
         self.space = space
-        self.seed = seed
         self.max_model_count = max_model_count
         self._models: list[ExecutableModelSpace] = []
         self._running: dict[int, ExecutableModelSpace] = {}
@@ -83,5 +80,6 @@ class NniEngine(ExecutionEngine):  # type: ignore[misc]
         self.engine.close()
 
     def _job(self, model: ExecutableModelSpace) -> Job:
+        """Of a model that brings none: its seed comes from the order in which models are submitted."""
         number = len(self._models)
-        return Job(number, from_nni(self.space, model.sample), trial_seed(self.seed, number))
+        return Job(number, from_nni(self.space, model.sample), trial_seed(0, number))
