@@ -29,7 +29,7 @@ from edgetune.errors import InfeasibleError, StudyError
 from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
-from edgetune.export.int8 import Quantised
+from edgetune.export.int8 import ROUNDING, Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import cache_folder
 from edgetune.nets.weights import load_weights, save_weights
@@ -37,7 +37,7 @@ from edgetune.pipeline import board_looks, learning
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.budget import measure_costs
 from edgetune.pipeline.bundling import bundle_network, finalist_of
-from edgetune.pipeline.exported_again import tell_the_front, what_is_lost
+from edgetune.pipeline.exported_again import signed_off_as, tell_the_front, what_is_lost
 from edgetune.pipeline.front import final_front
 from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
@@ -288,7 +288,7 @@ class SearchRun:
         The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
         """
         number = distilled.trial.number
-        folder, note = self.folder.bundle(number), f"quantised {number}"
+        folder, note = self.folder.bundle(number), f"quantised {number}, {ROUNDING}"
         fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
         quantised = clockings.validate_python(self.study.note(note, {}))
         shutil.rmtree(fresh, ignore_errors=True)
@@ -305,6 +305,7 @@ class SearchRun:
             reporter=self.reporter,
         )
         self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
+        made = signed_off_as(folder, made)
         for loss in what_is_lost(folder, made.card):
             self.reporter.say(loss)
         shutil.rmtree(folder, ignore_errors=True)
