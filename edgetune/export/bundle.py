@@ -119,7 +119,8 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"no readable {CARD} in it, so this is not a bundle", where=folder) from error
+        what, mend = f"no readable {CARD} in it, so this is not a bundle", "name a folder below a run's bundles"
+        raise ExportError(what, where=folder, mend=mend) from error
     bundle = Bundle(folder, Card.from_json(text, where=folder / CARD))
     _check_files(bundle)
     _check_records(bundle)

@@ -23,7 +23,7 @@ def rounding(source: str, name: str, scale: float) -> tuple[list[onnx.NodeProto]
         make_node("QuantizeLinear", [source, f"{name}_scale", "middle"], [f"{name}_bytes"]),
         make_node("DequantizeLinear", [f"{name}_bytes", f"{name}_scale", "middle"], [name]),
     ]
-    return nodes, [from_array(np.float32(scale), f"{name}_scale")]
+    return nodes, [from_array(np.array(scale, np.float32), f"{name}_scale")]
 
 
 def between_bytes(*inner: onnx.NodeProto, size: int = 256) -> onnx.ModelProto:
@@ -31,7 +31,7 @@ def between_bytes(*inner: onnx.NodeProto, size: int = 256) -> onnx.ModelProto:
     before, first = rounding("x", "in", 12 / 255)
     after, last = rounding("out", "y", 12 / 255)
     ends = [make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name in ("x", "y")]
-    constants = [*first, *last, from_array(np.uint8(128), "middle")]
+    constants = [*first, *last, from_array(np.array(128, np.uint8), "middle")]
     graph = make_graph([*before, *inner, *after], "one", ends[:1], ends[1:], constants)
     return make_model(graph, opset_imports=[make_opsetid("", 17)], ir_version=8)
 
@@ -65,7 +65,7 @@ GATED = {
 @pytest.mark.parametrize("kind", GATED)
 def test_gates_of_bytes_are_those_of_floats_within_their_steps(kind: str) -> None:
     model = between_bytes(*GATED[kind])
-    model.graph.initializer.append(from_array(np.float32(1 / 128), "gate_in_scale"))
+    model.graph.initializer.append(from_array(np.array(1 / 128, np.float32), "gate_in_scale"))
     gates_in_bytes(model)
     onnx.checker.check_model(model, full_check=True)
     assert not {"HardSwish", "HardSigmoid"} & {node.op_type for node in model.graph.node}
