@@ -57,4 +57,6 @@ def tune(
     ]
     columns = ["heaviest kernels", "calls", "share", "by rule, ms", "tuned, ms", "timed"]
     print_table(f"{report.model} for {report.target}, measured on {report.where}, one thread", columns, rows)
-    print(f"{report.gain:.2f} times as fast as by rule, all kernels together; kept in {report.database}")
+    if report.untimed:
+        print(f"{report.untimed} kernels were not reached, and the shares are of the others; give a larger --budget")
+    print(f"{report.gain:.2f} times as fast as by rule, these kernels together; kept in {report.database}")

@@ -15,7 +15,9 @@ from torch import nn
 from edgetune.distill.teacher import Teacher, TorchTeacher
 from edgetune.errors import TeacherError, nearest
 from edgetune.files import atomic_folder
+from edgetune.nets.efficientnet_lite import EfficientNetLite
 from edgetune.nets.residual import ResidualNetwork
+from edgetune.space.efficientnet_lite import VARIANTS
 
 WEIGHTS, HEADER = "teacher.safetensors", "teacher.json"
 
@@ -49,14 +51,12 @@ def _residual(header: Header) -> nn.Module:
 
 
 def _efficientnet_lite(header: Header) -> nn.Module:
-    from edgetune.nets.efficientnet_lite import efficientnet_lite
-
-    return efficientnet_lite(header.architecture, classes=len(header.classes), mean=header.mean, std=header.std)
+    return EfficientNetLite(header.architecture, classes=len(header.classes), mean=header.mean, std=header.std)
 
 
 ARCHITECTURES: dict[str, Callable[[Header], nn.Module]] = {
     "residual": _residual,
-    "efficientnet-lite0": _efficientnet_lite,
+    **dict.fromkeys(VARIANTS, _efficientnet_lite),
 }
 
 

@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.errors import ExportError
-from edgetune.export import board
-from edgetune.export.card import Artefact, Card, CheckedOn, FileRecord, Format, SignOff
+from edgetune.export.card import Artefact, Card, CheckedOn, FileRecord, SignOff
+from edgetune.export.formats import KINDS, SCRIPTS
 from edgetune.export.readme import readme_of
 from edgetune.files import atomic_folder, atomic_write
 
 CARD = "card.json"
-SCRIPTS: Mapping[Format, str] = {
-    "onnx": "run_onnx.py",
-    "int8": "run_onnx.py",
-    "tvm": "run_tvm.py",
-    "tflite": "run_tflite.py",
-    "tflite-int8": "run_tflite.py",
-}
 CLASSIFY = "classify.py"
 IMPORTABLE = (".py", ".pyc", ".so")
 AGAIN, BOTH_AGAIN = "export the bundle again", "export and verify the bundle again"
@@ -100,12 +93,11 @@ def write_bundle(
     named = {artefact.file for artefact in card.artefacts}
     if named != set(artefacts):
         raise ExportError(f"the card names {sorted(named)}, given are {sorted(artefacts)}", where=folder)
-    scripts = Path(board.__file__).parent
     with atomic_folder(folder) as aside:
         for name, source in artefacts.items():
             shutil.copyfile(source, aside / name)
-        for name in {CLASSIFY, *(SCRIPTS[artefact.format] for artefact in card.artefacts)}:
-            shutil.copyfile(scripts / name, aside / name)
+        for name in {CLASSIFY, *(KINDS[artefact.format].runtime.script for artefact in card.artefacts)}:
+            shutil.copyfile(SCRIPTS / name, aside / name)
         if reference is not None:
             np.save(aside / PICTURES, reference[0].astype(np.uint8))
             np.save(aside / LOGITS, reference[1].astype(np.float32))
@@ -127,7 +119,8 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"no readable {CARD} in it, so this is not a bundle", where=folder) from error
+        what, mend = f"no readable {CARD} in it, so this is not a bundle", "name a folder below a run's bundles"
+        raise ExportError(what, where=folder, mend=mend) from error
     bundle = Bundle(folder, Card.from_json(text, where=folder / CARD))
     _check_files(bundle)
     _check_records(bundle)

@@ -17,11 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edgetune.errors import ExportError
 from edgetune.export.agreement import Agreement
+from edgetune.export.formats import Format
 from edgetune.latency.prediction import Prediction
 
 SCHEMA: Final = 4
-
-Format = Literal["onnx", "int8", "tvm", "tflite", "tflite-int8"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -99,7 +98,7 @@ class Artefact(Plain):
 class Omission(Plain):
     """A format that was tried and left out, and why."""
 
-    format: str
+    format: Format
     reason: str
 
 

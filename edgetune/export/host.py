@@ -18,11 +18,10 @@ import numpy as np
 
 from edgetune.errors import MissingDependencyError, ModelFileError
 from edgetune.export.board import run_onnx, run_tflite
+from edgetune.export.formats import LITERT, runtime_for
 
 KIND = "measured on this host"
 THREADS = 1
-RUNTIMES = {".onnx": "onnxruntime", ".tflite": "ai-edge-litert"}
-"""By the suffix of a model file."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ def logits_of(model: Path, pictures: np.ndarray) -> np.ndarray:
     ------
     ModelFileError
         Its runtime cannot load the file.
+    ExportError
+        No runtime for this kind of file.
     MissingDependencyError
         Its runtime is not installed.
     """
@@ -81,20 +82,19 @@ def compare_speed(first: Path, second: Path, picture: np.ndarray, *, runs: int =
 
 def runtime_of(model: Path) -> str:
     """What runs such a file here, with its version."""
-    package = RUNTIMES[model.suffix]
+    package = runtime_for(model).package
     return f"{package} {version(package)}"
 
 
 def _load(model: Path) -> Callable[[np.ndarray], np.ndarray]:
+    package = runtime_for(model).package
     try:
         with _silence():
-            return (run_tflite if model.suffix == ".tflite" else run_onnx).load(model, THREADS)
+            return (run_tflite if model.suffix == LITERT.suffix else run_onnx).load(model, THREADS)
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"{error.name} is not installed", mend="pip install 'edgetune[search]'") from error
     except Exception as error:  # the runtimes' own kinds of error have no common base
-        raise ModelFileError(
-            f"{RUNTIMES.get(model.suffix, 'no runtime')} cannot load it: {error}", where=model, mend="export it again"
-        ) from error
+        raise ModelFileError(f"{package} cannot load it: {error}", where=model, mend="export it again") from error
 
 
 @contextmanager

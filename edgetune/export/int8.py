@@ -16,6 +16,7 @@ import numpy as np
 
 from edgetune.errors import ExportError
 from edgetune.export.host import compare_speed, top1_of
+from edgetune.export.int8_operators import gates_in_bytes, pool_by_name
 from edgetune.files import atomic_write, scratch_folder
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ CalibrationMethod = Literal["minmax", "percentile"]
 METHODS: tuple[CalibrationMethod, ...] = ("minmax", "percentile")
 PERCENTILE = 99.99
 LAYERS = ("Conv", "Gemm", "MatMul")
+ROUNDING = "int8-gates"
+"""Names the way in which files are rounded: what was measured of, or trained for, another way says nothing of this."""
 
 
 def quantize_onnx(
@@ -38,6 +41,8 @@ def quantize_onnx(
     ranges: Path | None = None,
 ) -> None:
     """Writes an INT8 twin of `source`: QDQ, weights per output channel, the normalisation left in float.
+
+    Its operators are those that onnxruntime has in 8 bits; see :mod:`edgetune.export.int8_operators`.
 
     Parameters
     ----------
@@ -78,8 +83,9 @@ def quantize_onnx(
     }
     with scratch_folder() as scratch, atomic_write(target) as aside:
         prepared = scratch / "prepared.onnx"
+        pool_by_name(model)
         # Only the shapes are inferred: onnxruntime's optimiser would fuse what the target's runtime should fuse.
-        quantization.quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quantization.quant_pre_process(model, prepared, skip_optimization=True, skip_symbolic_shape=True)
         with contextlib.redirect_stdout(io.StringIO()):  # its histograms are announced with print
             quantization.quantize_static(
                 prepared,
@@ -94,6 +100,9 @@ def quantize_onnx(
                 calibration_cache_path=ranges,
                 extra_options={"CalibPercentile": PERCENTILE, "CalibTensorRangeSymmetric": False},
             )
+        quantised = onnx.load(aside)
+        gates_in_bytes(quantised)
+        onnx.save(quantised, aside)
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from edgetune.export.card import Artefact, Card
-
-RUNTIMES: Mapping[str, tuple[str, ...]] = {
-    "onnx": ("onnxruntime",),
-    "int8": ("onnxruntime",),
-    "tvm": ("apache-tvm", "apache-tvm-ffi"),
-    "tflite": ("ai-edge-litert",),
-    "tflite-int8": ("ai-edge-litert",),
-}
-TITLES: Mapping[str, str] = {
-    "onnx": "ONNX, float32",
-    "int8": "ONNX, INT8",
-    "tvm": "TVM library",
-    "tflite": "TensorFlow Lite, float32",
-    "tflite-int8": "TensorFlow Lite, INT8",
-}
+from edgetune.export.formats import KINDS
 
 
 def readme_of(card: Card) -> str:
@@ -58,7 +42,7 @@ def readme_of(card: Card) -> str:
         "|---|---|---|---|---|",
         *(_row(artefact) for artefact in card.artefacts),
         "",
-        *(f"- No {TITLES.get(left.format, left.format)}: {left.reason}" for left in card.omitted),
+        *(f"- No {KINDS[left.format].title}: {left.reason}" for left in card.omitted),
         "",
         f"Made with {', '.join(f'{name} {version}' for name, version in sorted(card.versions.items()))}.",
         "`card.json` says all of this to programs, with the SHA-256 of each file.",
@@ -67,11 +51,11 @@ def readme_of(card: Card) -> str:
 
 
 def _five_lines(card: Card) -> list[str]:
-    first = card.artefacts[0]
-    packages = ["numpy", "pillow", *(_pinned(name, card) for name in RUNTIMES[first.format])]
+    first, *_ = card.artefacts
+    runtime, *further_runtimes = dict.fromkeys(KINDS[artefact.format].runtime for artefact in card.artefacts)
+    packages = ["numpy", "pillow", *(_pinned(name, card) for name in runtime.packages)]
     others = [f"`{artefact.file}`" for artefact in card.artefacts[1:]]
-    wanted = dict.fromkeys(RUNTIMES[artefact.format] for artefact in card.artefacts)
-    further = [" ".join(_pinned(name, card) for name in names) for names in wanted if names != RUNTIMES[first.format]]
+    further = [_pinned(name, card) for runtime in further_runtimes for name in runtime.packages]
     return [
         "```sh",
         f"scp -r {card.name} pi@raspberrypi.local:",
@@ -100,7 +84,7 @@ def _row(artefact: Artefact) -> str:
         for check in artefact.checks
     )
     top1 = "" if artefact.test_top1 is None else f"{artefact.test_top1:.2%}"
-    return f"| {artefact.file} | {TITLES[artefact.format]} | {top1} | {checks} | {artefact.note} |"
+    return f"| {artefact.file} | {KINDS[artefact.format].title} | {top1} | {checks} | {artefact.note} |"
 
 
 def _without_repeated_blanks(lines: list[str]) -> list[str]:

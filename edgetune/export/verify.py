@@ -16,9 +16,9 @@ import numpy as np
 
 from edgetune.errors import ExportError, last_line
 from edgetune.export.agreement import Agreement, compare_logits
-from edgetune.export.board import run_onnx, run_tflite, run_tvm
 from edgetune.export.bundle import Bundle, read_bundle, sign_off
 from edgetune.export.card import Artefact, CheckedOn, SignOff
+from edgetune.export.formats import KINDS, runtime_for
 from edgetune.files import scratch_folder
 
 Python = Callable[[Sequence[str | Path]], object]
@@ -28,13 +28,7 @@ Logits = Callable[[Path, np.ndarray], np.ndarray]
 
 INT8_SAME_ANSWERS = 0.9
 """Share of the reference pictures on which an INT8 artefact must answer as the network does: rounding flips few."""
-ROUNDED = ("int8", "tflite-int8")
 ELF_MACHINES = {62: "x86_64", 183: "aarch64", 40: "armv7l"}
-RUNNERS = {
-    ".onnx": Path(run_onnx.__file__),
-    ".so": Path(run_tvm.__file__),
-    ".tflite": Path(run_tflite.__file__),
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,7 @@ def verify_bundle(folder: Path, target: Target) -> Bundle:
 
 
 def _accept(artefact: Artefact, agreement: Agreement, folder: Path) -> Agreement:
-    if artefact.format not in ROUNDED:
+    if KINDS[artefact.format].precision == "fp32":
         return agreement.require(str(folder / artefact.file))
     if agreement.same_top1 < INT8_SAME_ANSWERS:
         raise ExportError(
@@ -130,9 +124,7 @@ def logits_on(python: Python, artefact: Path, pictures: np.ndarray) -> np.ndarra
     StorageError
         No room in the temporary folder.
     """
-    runner = RUNNERS.get(artefact.suffix)
-    if runner is None:
-        raise ExportError("no runtime for this kind of file", where=artefact, mend=f"known: {', '.join(RUNNERS)}")
+    runner = runtime_for(artefact).script_here
     with scratch_folder() as folder:
         given, answer = folder / "pictures.npy", folder / "logits.npy"
         np.save(given, pictures)

@@ -29,17 +29,47 @@ def add_stem(builder: GraphBuilder, architecture: Architecture) -> int:
 
 def add_block(builder: GraphBuilder, x: int, block: Block) -> int:
     """See :class:`edgetune.space.architecture.Block`."""
-    shortcut, hidden, act = x, block.hidden_width, block.activation
-    if block.kind == "fused":
-        x = builder.conv(x, hidden, kernel=block.kernel, stride=block.stride, activation=act, name="fused")
+    return add_inverted_residual(
+        builder,
+        x,
+        hidden=block.hidden_width,
+        width=block.out_width,
+        kernel=block.kernel,
+        stride=block.stride,
+        activation=block.activation,
+        squeeze_width=block.squeeze_width if block.squeeze_excite else None,
+        fused=block.kind == "fused",
+    )
+
+
+def add_inverted_residual(
+    builder: GraphBuilder,
+    x: int,
+    *,
+    hidden: int,
+    width: int,
+    kernel: int,
+    stride: int,
+    activation: str,
+    squeeze_width: int | None = None,
+    gate: str = "hsigmoid",
+    fused: bool = False,
+) -> int:
+    """An inverted residual block (Sandler 2018) or its fused form, whose first convolution is k×k and full.
+
+    Where it widens nothing there is no expansion, where it changes no shape it is added to its input.
+    """
+    shortcut, in_width = x, builder.shape(x)[0]
+    if fused:
+        x = builder.conv(x, hidden, kernel=kernel, stride=stride, activation=activation, name="fused")
     else:
-        if block.expansion != 1:
-            x = builder.conv(x, hidden, activation=act, name="expand")
-        x = builder.depthwise(x, block.kernel, stride=block.stride, activation=act)
-    if block.squeeze_excite:
-        x = add_squeeze_excite(builder, x, block.squeeze_width)
-    x = builder.conv(x, block.out_width, name="project")
-    return builder.add(shortcut, x) if block.residual else x
+        if hidden != in_width:
+            x = builder.conv(x, hidden, activation=activation, name="expand")
+        x = builder.depthwise(x, kernel, stride=stride, activation=activation)
+    if squeeze_width is not None:
+        x = add_squeeze_excite(builder, x, squeeze_width, gate)
+    x = builder.conv(x, width, name="project")
+    return builder.add(shortcut, x) if stride == 1 and width == in_width else x
 
 
 def add_squeeze_excite(builder: GraphBuilder, x: int, squeeze_width: int, gate: str = "hsigmoid") -> int:

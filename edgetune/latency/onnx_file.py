@@ -224,6 +224,10 @@ def _network(model: onnx.ModelProto, dims: dict[str, Dims], notes: list[str]) ->
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant" and isinstance(attributes.get("value"), onnx.TensorProto):
             values[node.output[0]] = _small_array(attributes["value"])
+        if node.op_type == "DequantizeLinear" and all(values.get(name) is not None for name in node.input):
+            rounded, step, *zero = (values[name] for name in node.input)
+            if step.size == 1:
+                values[node.output[0]] = (rounded.astype(float) - (zero[0] if zero else 0)) * step
         inputs = (*node.input, *_read_by_branches(node))
         if node.op_type in ("Constant", "Shape", "Size") or (inputs and all(i in constants for i in inputs if i)):
             constants |= set(node.output)

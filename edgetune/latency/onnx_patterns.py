@@ -31,12 +31,22 @@ def rewrite(network: OnnxNetwork) -> tuple[Node, ...]:
 
 
 def _without_rounding(network: OnnxNetwork) -> list[Node]:
-    """Without the pairs that quantise and dequantise what flows between operators."""
+    """Without the pairs that quantise and dequantise what flows between operators.
+
+    What is read with another step than it was written with is scaled by a constant.
+    """
     same: dict[str, str] = {}
+    step: dict[str, str] = {}
     kept = []
     for node in network.nodes:
+        if node.op == "QuantizeLinear":
+            step[node.outputs[0]] = node.inputs[1]
+        written = step.get(node.inputs[0]) if node.inputs else None
+        rescaled = node.op == "DequantizeLinear" and written is not None and written != node.inputs[1]
         node = replace(node, inputs=tuple(same.get(name, name) for name in node.inputs))
-        if node.op in ("QuantizeLinear", "DequantizeLinear") and node.outputs[0] not in network.outputs:
+        if rescaled:
+            kept.append(replace(node, op="Mul", inputs=node.inputs[:2]))
+        elif node.op in ("QuantizeLinear", "DequantizeLinear") and node.outputs[0] not in network.outputs:
             same[node.outputs[0]] = node.inputs[0]
         else:
             kept.append(node)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite (Liu 2020; EfficientNet: Tan and Le 2019): no squeeze-excite, ReLU6, stem and head of fixed width.
+"""EfficientNet-Lite; see :mod:`edgetune.space.efficientnet_lite`.
 
 A teacher for colour pictures: weights trained on ImageNet are published under Apache-2.0 and
 `tools/efficientnet_lite.py` makes a checkpoint of them.
@@ -15,27 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edgetune.nets.layers import Normalize
-from edgetune.space.architecture import round_width
+from edgetune.space.efficientnet_lite import HEAD_WIDTH, STEM_WIDTH, stages_of
 
-# Width and depth multipliers.
-VARIANTS = {
-    "efficientnet-lite0": (1.0, 1.0),
-    "efficientnet-lite1": (1.0, 1.1),
-    "efficientnet-lite2": (1.1, 1.2),
-    "efficientnet-lite3": (1.2, 1.4),
-    "efficientnet-lite4": (1.4, 1.8),
-}
-# Blocks, kernel, stride, expansion, width of each stage, as in EfficientNet-B0.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-STEM_WIDTH, HEAD_WIDTH = 32, 1280
 DROPOUT = 0.2
 EPSILON, MOMENTUM = 1e-3, 0.01  # of BatchNorm, which the weights were trained with
 
@@ -89,20 +70,20 @@ class LiteBlock(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Raw pixels (N, 3, H, W), 0…255, to logits (N, classes)."""
+    """Raw pixels (N, 3, H, W), 0…255, to logits (N, classes).
 
-    def __init__(
-        self, width: float, depth: float, *, classes: int, mean: tuple[float, ...], std: tuple[float, ...]
-    ) -> None:
+    `variant` is one of :data:`edgetune.space.efficientnet_lite.VARIANTS`; `mean` and `std` are per channel on the 0…1
+    scale.
+    """
+
+    def __init__(self, variant: str, *, classes: int, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
         in_width = STEM_WIDTH
-        for stage, (count, kernel, stride, expansion, base_width) in enumerate(STAGES):
-            out_width = round_width(width * base_width)
-            inner = 0 < stage < len(STAGES) - 1  # the first and the last stage are not deepened
-            for number in range(math.ceil(depth * count) if inner else count):
-                blocks.append(LiteBlock(in_width, out_width, kernel, 1 if number else stride, expansion))
-                in_width = out_width
+        for expansion, width, depth, stride, kernel in stages_of(variant):
+            for number in range(depth):
+                blocks.append(LiteBlock(in_width, width, kernel, 1 if number else stride, expansion))
+                in_width = width
         self.normalize = Normalize(mean, std)
         self.stem = conv_bn_relu6(3, STEM_WIDTH, 3, stride=2)
         self.blocks = nn.Sequential(*blocks)
@@ -116,14 +97,6 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.classifier(self.dropout(self.features(pixels)))
-
-
-def efficientnet_lite(
-    variant: str, *, classes: int, mean: tuple[float, ...], std: tuple[float, ...]
-) -> EfficientNetLite:
-    """A fresh network of one of :data:`VARIANTS`; `mean` and `std` are per channel on the 0…1 scale."""
-    width, depth = VARIANTS[variant]
-    return EfficientNetLite(width, depth, classes=classes, mean=mean, std=std)
 
 
 def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

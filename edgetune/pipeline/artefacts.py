@@ -16,6 +16,7 @@ from edgetune.errors import MissingDependencyError
 from edgetune.export import card as cards
 from edgetune.export import host
 from edgetune.export.agreement import compare_logits
+from edgetune.export.formats import KINDS, Format
 from edgetune.export.int8 import Quantised, quantize_best, quantize_onnx, quantize_tuned, settle_ranges
 from edgetune.export.litert_environment import LiteRT
 from edgetune.export.onnx_file import OnnxForm, export_onnx
@@ -32,9 +33,6 @@ INT8_JUDGED_ON, INT8_TESTED_ON = 2_000, 10_000
 """Pictures of the validation split that decide on INT8, and at most as many of the test split for its figure."""
 INT8_MAY_LOSE = 0.005
 """Top-1 that an INT8 artefact may lose; half a point."""
-
-INT8_RUNTIMES: Mapping[cards.Format, str] = {"int8": "onnxruntime", "tflite-int8": "tflite"}
-"""What runs an INT8 artefact on the board."""
 
 Made: TypeAlias = cards.Artefact | cards.Omission
 
@@ -87,6 +85,9 @@ class Workshop:
     def path(self, name: str) -> Path:
         return self.folder / name
 
+    def artefact(self, format: Format) -> Path:
+        return self.folder / KINDS[format].file
+
     def litert(self) -> LiteRT:
         """The converter's environment, made if need be."""
         return LiteRT.here().make(say=self.reporter.say, progress=self.reporter.progress)
@@ -104,13 +105,13 @@ def make_artefacts(workshop: Workshop, formats: tuple[str, ...]) -> list[Made]:
     """
     made: list[Made] = [_onnx(workshop)]
     for format, make in MAKERS.items():
-        if set(format.split("-")) <= set(formats):
+        if set(KINDS[format].asked_by) <= set(formats):
             made.append(make(workshop))
     return made if "onnx" in formats else made[1:]
 
 
 def _onnx(shop: Workshop) -> cards.Artefact:
-    path = shop.path("model.onnx")
+    path = shop.artefact("onnx")
     _export(shop, shop.distilled.network, path, shop.form)
     return _keep_exact(shop, "onnx", path, shop.expected.check_here(path), note=shop.form.spoken)
 
@@ -135,7 +136,7 @@ def _export(shop: Workshop, network: nn.Module, path: Path, form: OnnxForm) -> N
 
 
 def _int8(shop: Workshop) -> Made:
-    source, path = shop.path("model.onnx"), shop.path("model.int8.onnx")
+    source, path = shop.artefact("onnx"), shop.artefact("int8")
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
     known = shop.quantised.get("int8")
     if known is None:
@@ -180,7 +181,7 @@ def _judges(shop: Workshop) -> dict[str, np.ndarray]:
 
 def _tvm(shop: Workshop) -> Made:
     """For the board; its numbers are checked on the same module compiled for this host."""
-    source, path, twin = shop.path("model.onnx"), shop.path("model.tvm.so"), shop.path("host.tvm.so")
+    source, path, twin = shop.artefact("onnx"), shop.artefact("tvm"), shop.path("host.tvm.so")
     if shop.form.dynamic_batch:  # schedules are made for fixed sizes
         source = shop.path("static.onnx")
         _export(shop, shop.distilled.network, source, replace(shop.form, dynamic_batch=False))
@@ -195,14 +196,14 @@ def _tvm(shop: Workshop) -> Made:
 
 
 def _tflite(shop: Workshop) -> Made:
-    data, path = shop.task.dataset, shop.path("model.tflite")
+    data, path = shop.task.dataset, shop.artefact("tflite")
     litert = shop.litert()
     export_tflite(shop.distilled.network, path, channels=data.channels, resolution=data.resolution, litert=litert)
     return _keep_exact(shop, "tflite", path, shop.expected.check_here(path))
 
 
 def _tflite_int8(shop: Workshop) -> Made:
-    source, path = shop.path("model.tflite"), shop.path("model.int8.tflite")
+    source, path = shop.artefact("tflite"), shop.artefact("tflite-int8")
     calibration = pixels_of(shop.task.dataset.train, CALIBRATED_WITH)
     quantize_tflite(source, path, calibration=calibration, litert=shop.litert())
     known = shop.quantised.get("tflite-int8")
@@ -216,14 +217,14 @@ def _tflite_int8(shop: Workshop) -> Made:
 
 
 def _keep_exact(
-    shop: Workshop, format: cards.Format, path: Path, check: cards.CheckedOn, *, note: str = ""
+    shop: Workshop, format: Format, path: Path, check: cards.CheckedOn, *, note: str = ""
 ) -> cards.Artefact:
     """A float artefact must compute what the network does; its top-1 is then the network's."""
     check.agreement.require(path.name)
     return cards.Artefact(format=format, file=path.name, test_top1=shop.distilled.test_top1, checks=(check,), note=note)
 
 
-def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Quantised) -> Made:
+def _keep_rounded(shop: Workshop, format: Format, path: Path, quantised: Quantised) -> Made:
     """An INT8 artefact is kept where it is faster and loses less than half a point on the validation split."""
     if quantised.loss > INT8_MAY_LOSE:
         reason = f"loses {100 * quantised.loss:.1f} points of validation top-1, more than {100 * INT8_MAY_LOSE:.1f}"
@@ -249,8 +250,8 @@ def _keep_rounded(shop: Workshop, format: cards.Format, path: Path, quantised: Q
     )
 
 
-def _speed(shop: Workshop, format: cards.Format, quantised: Quantised) -> Int8Speed:
-    return int8_speed(shop.task, shop.distilled.trial.sample, INT8_RUNTIMES[format], quantised)
+def _speed(shop: Workshop, format: Format, quantised: Quantised) -> Int8Speed:
+    return int8_speed(shop.task, shop.distilled.trial.sample, KINDS[format].runtime.name, quantised)
 
 
 def _hard_swishes(shop: Workshop) -> str:
@@ -260,7 +261,7 @@ def _hard_swishes(shop: Workshop) -> str:
     return f"; {count} of its {len(acts)} activations are hard-swish, which quantises badly" if count else ""
 
 
-MAKERS: Mapping[str, Callable[[Workshop], Made]] = {
+MAKERS: Mapping[Format, Callable[[Workshop], Made]] = {
     "int8": _int8,
     "tvm": _tvm,
     "tflite": _tflite,

@@ -11,6 +11,7 @@ from edgetune.export import card as cards
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.arena import onnxruntime_arena_bytes
 from edgetune.export.bundle import Bundle, write_bundle
+from edgetune.export.formats import KINDS, ONNXRUNTIME
 from edgetune.export.int8 import Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.files import scratch_folder
@@ -26,7 +27,6 @@ ROOM = 100_000_000
 """Bytes that the artefacts and what compiles them take in the temporary folder, with some to spare."""
 REFERENCES = 8
 """Validation pictures that travel in the bundle with their logits, for `edgetune verify`."""
-PACKAGES = {"tvm": ("apache-tvm", "apache-tvm-ffi"), "tflite": ("ai-edge-litert",)}
 
 
 def bundle_network(
@@ -85,9 +85,8 @@ def _card(
     form: OnnxForm,
 ) -> cards.Card:
     data, graph = task.dataset, task.graph(distilled.trial.sample)
-    formats = {artefact.format for artefact in artefacts}
-    further = [package for format, packages in PACKAGES.items() if format in formats for package in packages]
-    packages = ["torch", "onnx", "onnxruntime", *further]
+    made = [package for artefact in artefacts for package in KINDS[artefact.format].runtime.packages]
+    packages = dict.fromkeys(["torch", "onnx", *ONNXRUNTIME.packages, *made])
     return cards.Card(
         name=distilled.name,
         labels=data.classes,

@@ -21,12 +21,12 @@ from edgetune.distill.teacher import Teacher
 from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
-from edgetune.export.int8 import Quantised
+from edgetune.export.int8 import ROUNDING, Quantised
 from edgetune.export.onnx_file import PLAIN, OnnxForm
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline.artefacts import Distilled
 from edgetune.pipeline.bundling import bundle_network, finalist_of
-from edgetune.pipeline.exported_again import what_is_lost
+from edgetune.pipeline.exported_again import signed_off_as, what_is_lost
 from edgetune.pipeline.int8_tuning import Int8Tuning
 from edgetune.pipeline.judging import Judge
 from edgetune.pipeline.plan import Plan
@@ -119,7 +119,7 @@ class Finisher:
         The clockings that decide on INT8 are kept in the study, so that the same bundle can be made again.
         """
         number, config = distilled.trial.number, self.task.config
-        folder, note = self.folder.bundle(number), note_names.quantised(number)
+        folder, note = self.folder.bundle(number), note_names.quantised(number, ROUNDING)
         fresh, clockings = folder.with_name(f".{folder.name}"), TypeAdapter(dict[str, Quantised])
         quantised = clockings.validate_python(self.study.note(note, {}))
         shutil.rmtree(fresh, ignore_errors=True)
@@ -136,6 +136,7 @@ class Finisher:
             reporter=self.reporter,
         )
         self.study.set_note(note, clockings.dump_python(quantised, mode="json"))
+        made = signed_off_as(folder, made)
         for loss in what_is_lost(folder, made.card):
             self.reporter.say(loss)
         shutil.rmtree(folder, ignore_errors=True)

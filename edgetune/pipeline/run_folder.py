@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetune.errors import StudyError
+from edgetune.export.int8 import ROUNDING
 from edgetune.search.study import STUDY_FILE, Study
 
 
@@ -68,11 +69,14 @@ class RunFolder:
 
     def int8_training(self, trial: int, epochs: float) -> Path:
         """The training state of a finalist that is fine-tuned with its rounding."""
-        return self.path / "finalists" / f"{self.name_of(trial)}.int8-{epochs:g}.pt"
+        return self._int8(trial, epochs, "pt")
 
     def int8_weights(self, trial: int, epochs: float) -> Path:
         """The weights and ranges that it ended with."""
-        return self.path / "finalists" / f"{self.name_of(trial)}.int8-{epochs:g}.safetensors"
+        return self._int8(trial, epochs, "safetensors")
+
+    def _int8(self, trial: int, epochs: float, suffix: str) -> Path:
+        return self.path / "finalists" / f"{self.name_of(trial)}.{ROUNDING}-{epochs:g}.{suffix}"
 
     def bundle(self, trial: int) -> Path:
         return self.path / "bundles" / self.name_of(trial)

@@ -39,7 +39,10 @@ class TunedKernel:
 
 @dataclass(frozen=True)
 class TuningReport:
-    """What came of a model, the heaviest kernel first; `finished` is false when it was stopped by hand."""
+    """What came of a model, the heaviest kernel first; `finished` is false when it was stopped by hand.
+
+    `untimed` counts the kernels that its time did not reach; nothing is known of them, not even their share.
+    """
 
     model: str
     target: str
@@ -47,6 +50,7 @@ class TuningReport:
     database: str
     finished: bool
     kernels: tuple[TunedKernel, ...]
+    untimed: int
 
     @property
     def gain(self) -> float:
@@ -106,7 +110,9 @@ def tune_model(
             found = "what was found is" if tuner.states else "nothing was timed; what earlier runs found is"
             reporter.say(f"stopped; {found} kept in {database}")
         finished, kernels = not stopped(), _kernels(tuner.states)
-    return TuningReport(str(model), tuner.target, tuner.runner.where, str(database), finished, kernels)
+    return TuningReport(
+        str(model), tuner.target, tuner.runner.where, str(database), finished, kernels, len(tasks) - len(kernels)
+    )
 
 
 def target_of(target: str, runner: str | None) -> Mapping[str, Any]:

@@ -25,6 +25,6 @@ def finalist(trial: int) -> str:
     return f"finalist {trial}"
 
 
-def quantised(trial: int) -> str:
-    """The note with the clockings that decided on a trial's INT8 artefacts."""
-    return f"quantised {trial}"
+def quantised(trial: int, rounding: str) -> str:
+    """The note with the clockings that decided on a trial's INT8 artefacts, rounded in this way."""
+    return f"quantised {trial}, {rounding}"

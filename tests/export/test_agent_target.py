@@ -14,7 +14,8 @@ from edgetune.errors import AgentError, ExportError, MeasurementError
 from edgetune.export.agent_target import agent_target
 from edgetune.export.agreement import torch_logits_of
 from edgetune.export.bundle import Bundle, read_bundle, write_bundle
-from edgetune.export.card import Artefact, Card, Format
+from edgetune.export.card import Artefact, Card
+from edgetune.export.formats import Format
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.tvm_library import compile_tvm, host_target
 from edgetune.export.verify import verify_bundle

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from edgetune.nets.efficientnet_lite import SamePadding, efficientnet_lite
+from edgetune.nets.efficientnet_lite import EfficientNetLite, SamePadding
 
 PLAIN = ((0.0,) * 3, (1.0,) * 3)
 
@@ -19,7 +19,7 @@ PLAIN = ((0.0,) * 3, (1.0,) * 3)
     ],
 )
 def test_sizes_are_the_published_ones(variant: str, millions: float) -> None:
-    network = efficientnet_lite(variant, classes=1000, mean=PLAIN[0], std=PLAIN[1])
+    network = EfficientNetLite(variant, classes=1000, mean=PLAIN[0], std=PLAIN[1])
     assert sum(weight.numel() for weight in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
@@ -35,7 +35,7 @@ def test_padding_is_tensorflows(size: int, kernel: int, stride: int, before: int
 
 def test_classes_and_gradients() -> None:
     torch.manual_seed(0)
-    network = efficientnet_lite("efficientnet-lite0", classes=7, mean=PLAIN[0], std=PLAIN[1])
+    network = EfficientNetLite("efficientnet-lite0", classes=7, mean=PLAIN[0], std=PLAIN[1])
     logits = network(torch.rand(2, 3, 64, 64) * 255)
     assert logits.shape == (2, 7)
     logits.sum().backward()

@@ -114,7 +114,8 @@ def test_ctrl_c_before_the_first_timing(
 
 
 def test_a_budget_of_nothing_tunes_nothing(model: Path, tmp_path: Path) -> None:
-    tune_model(model, "host", budget_seconds=0, database=tmp_path / "db")
+    report = tune_model(model, "host", budget_seconds=0, database=tmp_path / "db")
+    assert (len(report.kernels), report.untimed) == (1, len(tasks_of(model, registers_of(host_target()))) - 1)
     note = compile_tvm(model, tmp_path / "a.so", tvm_target=host_target(), database=tmp_path / "db")
     assert "not tuned" in note
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError, last_line
-from edgetune.export.verify import RUNNERS
+from edgetune.export.formats import runtime_for
 from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
 from edgetune.latency.onnx_file import external_files
 from tools.pi_userland import PiUserland
@@ -94,9 +94,7 @@ def count_model(model: Path, picture: np.ndarray, *, caches: bool = True) -> Cou
     StorageError
         No room for the model's copy or for the counts.
     """
-    runner = RUNNERS.get(model.suffix)
-    if runner is None:
-        raise ExportError("no runtime for this kind of file", where=model, mend=f"known: {', '.join(RUNNERS)}")
+    runner = runtime_for(model).script_here
     return count(PiUserland.ready(), runner, model, picture, caches=caches)
 
 

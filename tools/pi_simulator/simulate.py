@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.errors import ModelFileError
-from edgetune.export.host import RUNTIMES
+from edgetune.export.formats import runtime_for
 from edgetune.latency.onnx_file import load_onnx
 from edgetune.latency.prediction import Prediction
 from tools.pi_simulator.constants import CPU_MHZ, Constants, Work
@@ -41,14 +41,15 @@ def simulate(model: Path) -> Simulation:
     counts = count_model(model, _noise(model))
     work, constants = work_of(counts), Constants.load()
     latency = constants.milliseconds(work)
+    runtime = runtime_for(model)
     prediction = Prediction(
         network=model.stem,
         latency_ms=latency,
         interval_ms=(latency / constants.band, latency * constants.band),
         kind="simulated",
         device="rpi4",
-        runtime=RUNTIMES[model.suffix],
-        runtime_version=version(RUNTIMES[model.suffix]),
+        runtime=runtime.name,
+        runtime_version=version(runtime.package),
         precision="int8" if ".int8" in model.suffixes else "fp32",
         threads=1,
         cpu_mhz=CPU_MHZ,

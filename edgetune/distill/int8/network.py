@@ -95,29 +95,44 @@ class RoundedNetwork(nn.Module):
         from onnx.numpy_helper import to_array
 
         constants = {tensor.name: to_array(tensor) for tensor in graph.initializer}
+        numbers = {name: float(array) for name, array in constants.items() if array.ndim == 0}
         made_by = {node.output[0]: node for node in graph.node}
+        rescaled = dict(_rescaled(graph, made_by, numbers))
         known = {self._input, *_tensors(self.network)}
         for node in graph.node:
+            if node.op_type == "DequantizeLinear" and node.input[0] in numbers:
+                scale, zero = (numbers[name] for name in node.input[1:])
+                numbers[node.output[0]] = (numbers[node.input[0]] - zero) * scale
+                continue
             if node.output[0] in known or (node.op_type == "DequantizeLinear" and node.input[0] in constants):
                 continue  # a weight, which is rounded where it is used
             if node.op_type == "QuantizeLinear":
-                scale, zero = (float(constants[name]) for name in node.input[1:])
-                step = self._rounding(node, scale, zero)
+                scale, zero = (numbers[name] for name in node.input[1:])
+                step = self._rounding(node, scale, zero, learnt=node.output[0] not in rescaled)
             elif node.op_type == "DequantizeLinear":  # rounded already
-                step = _Step(node.output[0], (node.input[0],), lambda _, x: x)
+                operator = _alone(_scaled_by(rescaled.get(node.input[0])))
+                step = _Step(node.output[0], (node.input[0],), operator)
             elif node.op_type in LAYERS:
                 step = self._layer(node, made_by)
             else:
-                step = _Step(node.output[0], tuple(node.input), _alone(_operator(node)))
+                step = _Step(
+                    node.output[0],
+                    tuple(name for name in node.input if name not in numbers),
+                    _alone(_operator(node), *(numbers[name] for name in node.input if name in numbers)),
+                )
             if missing := [name for name in step.inputs if name not in known]:
                 raise NotImplementedError(f"{node.name} takes {missing[0]}, which is no weight of the network")
             known.add(step.output)
             yield step
 
-    def _rounding(self, node: onnx.NodeProto, scale: float, zero: float) -> _Step:
-        index = len(self.activations)
-        self.activations.append(Activation(-zero * scale, (ACTIVATION_LEVELS - zero) * scale))
-        self._names.append(node.input[1].removesuffix(SCALE))
+    def _rounding(self, node: onnx.NodeProto, scale: float, zero: float, *, learnt: bool) -> _Step:
+        """Tensors on the same grid share it."""
+        name = node.input[1].removesuffix(SCALE)
+        if name not in self._names:
+            self._names.append(name)
+            self.activations.append(Activation(-zero * scale, (ACTIVATION_LEVELS - zero) * scale))
+            self.activations[-1].requires_grad_(learnt)
+        index = self._names.index(name)
         return _Step(node.output[0], (node.input[0],), lambda activations, x: activations[index](x))
 
     def _layer(self, node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> _Step:
@@ -144,8 +159,23 @@ def _operator(node: onnx.NodeProto) -> Operator:
     return OPERATORS[node.op_type]({attribute.name: get_attribute_value(attribute) for attribute in node.attribute})
 
 
-def _alone(operator: Operator) -> Operator:
-    return lambda activations, *inputs: operator(*inputs)
+def _alone(operator: Operator, *numbers: float) -> Operator:
+    """Without activations that round; `numbers` are the inputs that come last."""
+    return lambda activations, *inputs: operator(*inputs, *numbers)
+
+
+def _rescaled(
+    graph: onnx.GraphProto, made_by: Mapping[str, onnx.NodeProto], numbers: Mapping[str, float]
+) -> Iterator[tuple[str, float]]:
+    """Bytes that are read with another step than they were written with, as a gate's are, and the factor between."""
+    for node in graph.node:
+        written = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if written is not None and written.input[1] != node.input[1]:
+            yield node.input[0], numbers[node.input[1]] / numbers[written.input[1]]
+
+
+def _scaled_by(factor: float | None) -> Operator:
+    return lambda x: x if factor is None else factor * x
 
 
 def _rounded(operator: Operator, source: int | None) -> Operator:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,8 +42,11 @@ def _mean(attributes: Attributes) -> Operator:
 
 OPERATORS: Mapping[str, Callable[[Attributes], Operator]] = {
     "Add": lambda attributes: lambda x, y: x + y,
+    "Clip": lambda attributes: torch.clamp,
     "Conv": _conv,
+    "Flatten": lambda attributes: partial(torch.flatten, start_dim=attributes.get("axis", 1)),
     "Gemm": _gemm,
+    "GlobalAveragePool": lambda attributes: lambda x: x.mean((2, 3), keepdim=True),
     "HardSigmoid": lambda attributes: functional.hardsigmoid,  # torch's exporter writes its slope, 1/6
     "HardSwish": lambda attributes: functional.hardswish,
     "Identity": lambda attributes: lambda x: x,

@@ -50,7 +50,7 @@ PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Graph]], ...] = (
         rf"mobilenet-v3-(large|small)-minimalistic_{SIDE}_{WIDTH}",
         lambda m: mobilenet_v3(m[1], float(m[3]), int(m[2]), minimalistic=True),
     ),
-    (r"efficientnet-lite([0-4])", lambda m: efficientnet_lite(int(m[1]))),
+    (r"efficientnet-lite[0-4]", lambda m: efficientnet_lite(m[0])),
     (r"(\|.+\|)", lambda m: nasbench201(m[1])),
     (r"fbnet-(\d{22})", lambda m: fbnet(m[1])),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edgetune.latency.builder import INPUT, GraphBuilder
-from edgetune.latency.from_architecture import add_squeeze_excite
+from edgetune.latency.from_architecture import add_inverted_residual
 from edgetune.latency.graph import Graph
 from edgetune.space.architecture import round_width
 
@@ -61,21 +63,22 @@ def mobilenet_v2(width: float, resolution: int) -> Graph:
     return builder.graph()
 
 
-def add_inverted_residuals(builder: GraphBuilder, x: int, stages: list[tuple[int, int, int, int, int]]) -> int:
+def add_inverted_residuals(builder: GraphBuilder, x: int, stages: Iterable[tuple[int, int, int, int, int]]) -> int:
     """Stages of (expansion, width, depth, stride, kernel) with ReLU6 and no squeeze-excite."""
     number = 0
     for expansion, width, depth, first_stride, kernel in stages:
         for i in range(depth):
             number += 1
             builder.prefix = f"block{number}."
-            shortcut, stride = x, first_stride if i == 0 else 1
-            in_width = builder.shape(x)[0]
-            if expansion != 1:
-                x = builder.conv(x, in_width * expansion, activation="relu6", name="expand")
-            x = builder.depthwise(x, kernel, stride=stride, activation="relu6")
-            x = builder.conv(x, width, name="project")
-            if stride == 1 and width == in_width:
-                x = builder.add(shortcut, x)
+            x = add_inverted_residual(
+                builder,
+                x,
+                hidden=builder.shape(x)[0] * expansion,
+                width=width,
+                kernel=kernel,
+                stride=first_stride if i == 0 else 1,
+                activation="relu6",
+            )
     builder.prefix = ""
     return x
 
@@ -91,16 +94,18 @@ def mobilenet_v3(size: str, width: float, resolution: int, *, minimalistic: bool
         V3_LARGE if size == "large" else V3_SMALL, 1
     ):
         builder.prefix = f"block{number}."
-        shortcut, channels = x, builder.shape(x)[0]
-        act = act if act == "relu" else hswish
-        if hidden != in_width:
-            x = builder.conv(x, round_width(channels * hidden / in_width), activation=act, name="expand")
-        x = builder.depthwise(x, 3 if minimalistic else kernel, stride=stride, activation=act)
-        if squeeze_excite and not minimalistic:
-            x = add_squeeze_excite(builder, x, round_width(builder.shape(x)[0] / 4))
-        x = builder.conv(x, round_width(out_width * width), name="project")
-        if stride == 1 and builder.shape(x)[0] == channels:
-            x = builder.add(shortcut, x)
+        channels = builder.shape(x)[0]
+        scaled = channels if hidden == in_width else round_width(channels * hidden / in_width)
+        x = add_inverted_residual(
+            builder,
+            x,
+            hidden=scaled,
+            width=round_width(out_width * width),
+            kernel=3 if minimalistic else kernel,
+            stride=stride,
+            activation=act if act == "relu" else hswish,
+            squeeze_width=round_width(scaled / 4) if squeeze_excite and not minimalistic else None,
+        )
         in_width = out_width
     builder.prefix = ""
     x = builder.conv(x, round_width(builder.shape(x)[0] * 6), activation=hswish, name="head")

@@ -4,10 +4,10 @@ EfficientNet-B0 (Tan 2019, 1905.11946)."""
 from __future__ import annotations
 
 from edgetune.latency.builder import IMAGENET_CLASSES, INPUT, GraphBuilder
-from edgetune.latency.from_architecture import add_squeeze_excite
+from edgetune.latency.from_architecture import add_inverted_residual
 from edgetune.latency.graph import Graph
-from edgetune.latency.reference.efficientnet import STAGES
 from edgetune.latency.reference.mobilenet import add_inverted_residuals
+from edgetune.space.efficientnet_lite import STAGES
 
 MNASNET = ((3, 24, 3, 2, 3), (3, 40, 3, 2, 5), (6, 80, 3, 2, 5), (6, 96, 2, 1, 3), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))
 # expansion, width, depth, stride, kernel
@@ -30,7 +30,7 @@ def proxylessnas() -> Graph:
 def _mobile(name: str, stages: tuple[tuple[int, int, int, int, int], ...]) -> Graph:
     b = GraphBuilder(name, (3, 224, 224))
     x = b.conv(INPUT, 32, kernel=3, stride=2, activation="relu", name="stem")
-    x = add_inverted_residuals(b, x, list(stages))
+    x = add_inverted_residuals(b, x, stages)
     x = b.conv(x, 1280, activation="relu", name="head")
     b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")
     return b.graph()
@@ -43,14 +43,18 @@ def efficientnet_b0() -> Graph:
     for number, (expansion, width, depth, first_stride, kernel) in enumerate(STAGES, 1):
         for i in range(depth):
             b.prefix = f"stage{number}.{i + 1}."
-            shortcut, in_width, stride = x, b.shape(x)[0], first_stride if i == 0 else 1
-            if expansion != 1:
-                x = b.conv(x, in_width * expansion, activation="swish", name="expand")
-            x = b.depthwise(x, kernel, stride=stride, activation="swish")
-            x = add_squeeze_excite(b, x, in_width // 4, gate="sigmoid")
-            x = b.conv(x, width, name="project")
-            if i > 0:
-                x = b.add(shortcut, x)
+            in_width = b.shape(x)[0]
+            x = add_inverted_residual(
+                b,
+                x,
+                hidden=in_width * expansion,
+                width=width,
+                kernel=kernel,
+                stride=first_stride if i == 0 else 1,
+                activation="swish",
+                squeeze_width=in_width // 4,
+                gate="sigmoid",
+            )
     b.prefix = ""
     x = b.conv(x, 1280, activation="swish", name="head")
     b.linear(b.global_pool(x), IMAGENET_CLASSES, name="classifier")

@@ -85,7 +85,7 @@ def test_weights_and_ranges_are_trained_and_a_copy_is_independent(tmp_path: Path
     before = module.ranges()
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     module(pixels).square().mean().backward()
-    assert all(parameter.grad is not None for parameter in module.parameters())
+    assert all((parameter.grad is not None) == parameter.requires_grad for parameter in module.parameters())
     optimizer.step()
     assert not torch.equal(module(pixels), twin(pixels))
     assert twin.ranges() == before
@@ -93,6 +93,18 @@ def test_weights_and_ranges_are_trained_and_a_copy_is_independent(tmp_path: Path
     assert len(moved) > len(before) / 2
     twin.load_state_dict(module.state_dict())
     assert torch.equal(module(pixels), twin(pixels))
+
+
+def test_the_ranges_of_gates_are_not_learnt_and_the_others_are(tmp_path: Path) -> None:
+    folded = fold_batch_norm(network_of("hswish", squeeze_excite=True))
+    module = RoundedNetwork(folded, quantised(folded, tmp_path))
+    fixed = {
+        name: ends
+        for (name, ends), activation in zip(module.ranges().items(), module.activations, strict=True)
+        if not any(parameter.requires_grad for parameter in activation.parameters())
+    }
+    assert fixed.keys() == {"gate_times_six"}
+    assert fixed["gate_times_six"] == pytest.approx((0, 6))
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
