@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -72,6 +73,30 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def alone(path: Path, *, mode: int = 0o777) -> Iterator[None]:
+    """Makes other processes and threads wait that ask for the same path; one that is killed keeps nobody waiting.
+
+    Parameters
+    ----------
+    path
+        An empty file that is made where it is missing, and stays.
+    mode
+        Of a new folder around it.
+
+    Raises
+    ------
+    StorageError
+        No room, no permission, a file in a folder's place.
+    """
+    with storage_errors(path):
+        make_folder(path.parent, mode=mode)
+        lock = path.open("wb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file
+        yield
 
 
 def flush(path: Path) -> None:

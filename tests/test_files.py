@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
+import threading
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from edgetune.errors import StorageError
-from edgetune.files import scratch_folder, storage_errors, temporary_folder
+from edgetune.files import alone, scratch_folder, storage_errors, temporary_folder
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -45,4 +48,36 @@ def test_without_any_temporary_folder_there_is_one_error(monkeypatch: pytest.Mon
 
     monkeypatch.setattr("tempfile.gettempdir", none)
     with pytest.raises(StorageError, match="no temporary folder"), scratch_folder():
+        pass
+
+
+def test_who_is_not_alone_waits_until_the_other_ends_even_by_sigkill(tmp_path: Path) -> None:
+    """The other process takes the lock, says so and is killed; only then is this one's turn."""
+    path, program = (
+        tmp_path / "made" / "some.lock",
+        (
+            "import sys, time; from pathlib import Path; from edgetune.files import alone\n"
+            "with alone(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
+        ),
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        entered = threading.Event()
+
+        def enter() -> None:
+            with alone(path):
+                entered.set()
+
+        thread = threading.Thread(target=enter)
+        thread.start()
+        assert not entered.wait(0.3)
+        other.kill()
+        thread.join(60)
+        assert entered.is_set()
+
+
+def test_a_lock_that_cannot_be_made_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="no folder can be made here"), alone(tmp_path / "file" / "some.lock"):
         pass

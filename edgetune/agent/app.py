@@ -31,6 +31,7 @@ from edgetune.agent.measure import Limits
 from edgetune.agent.openapi import openapi
 from edgetune.agent.runtimes import find_runtime, installed_runtimes
 from edgetune.agent.wire import AgentLimits, BoardBody, JobBody, ModelStored, Refusal
+from edgetune.errors import in_one_line
 
 LARGEST_JOB = 2**14  # bytes of JSON
 LONGEST_WAIT = 30.0  # seconds that a question for a job's status may stay open
@@ -236,9 +237,7 @@ async def parsed(request: Request, kind: type[T]) -> T:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise Refusal(422, "not_valid", f"{where}: {first['msg']}"[:500]) from error
+        raise Refusal(422, "not_valid", in_one_line(error)[:500]) from error
 
 
 def too_slow() -> Refusal:

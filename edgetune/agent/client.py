@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from edgetune.agent.measure import DEFAULT, Request, sha256_of
 from edgetune.agent.measurement import Measurement
 from edgetune.agent.registry import Agent
 from edgetune.agent.wire import BoardBody, JobBody, JobStatus
-from edgetune.errors import AgentError, ConfigError, MeasurementError, ModelFileError
+from edgetune.errors import AgentError, ConfigError, MeasurementError, ModelFileError, in_one_line
 
 WAIT = 20  # seconds that one question stays open
 STARTS = 3  # of one job, before it counts as what ends the agent
@@ -29,11 +29,16 @@ class Client:
     ----------
     patience
         Seconds that the link may be cut before the agent counts as gone.
+    say
+        Takes a line for a person: behind how many jobs of others a measurement waits, whenever that changes.
     """
 
-    def __init__(self, agent: Agent, *, patience: float = 120.0) -> None:
-        self.agent, self.link = agent, Link(agent, patience=patience)
+    def __init__(
+        self, agent: Agent, *, patience: float = 120.0, say: Callable[[str], object] = lambda text: None
+    ) -> None:
+        self.agent, self.link, self.say = agent, Link(agent, patience=patience), say
         self.job: str | None = None
+        self.ahead = 0
 
     def __enter__(self) -> Client:
         return self
@@ -63,8 +68,7 @@ class Client:
         try:
             body = JobBody.of(request, digest).model_dump_json().encode()
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise ConfigError(first["msg"], where=".".join(map(str, first["loc"])), mend="stay within it") from error
+            raise ConfigError(in_one_line(error), mend="stay within it") from error
         sent = [(model, digest), *([(request.pictures, sha256_of(request.pictures))] if request.pictures else [])]
         self.send_all(sent)
         self.job = f"/v1/jobs/{secrets.token_hex(16)}"
@@ -85,6 +89,7 @@ class Client:
     def _finished(self, job: str, body: bytes, sent: Sequence[tuple[Path, str]]) -> JobStatus:
         status, starts = self._status(self.link.ask("PUT", job, body)), 1
         while status.state in ("queued", "running"):
+            self._tell(status.ahead)
             answer = self.link.ask("GET", f"{job}?wait={WAIT}")
             if answer.status == 404:  # the agent was started anew meanwhile
                 if starts == STARTS:
@@ -96,6 +101,11 @@ class Client:
                 answer = self.link.ask("PUT", job, body)
             status = self._status(answer)
         return status
+
+    def _tell(self, ahead: int) -> None:
+        if ahead not in (0, self.ahead):
+            self.say(f"{self.agent.name} clocks {ahead} other model{'' if ahead == 1 else 's'} first")
+        self.ahead = ahead
 
     def cancel(self) -> None:
         """Ends the measurement that another thread waits for, as far as the agent can be told so at once."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import hmac
 import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from edgetune.errors import AgentError, MissingDependencyError, last_line
-from edgetune.files import atomic_write, make_folder, storage_errors
+from edgetune.files import alone, atomic_write, make_folder, storage_errors
 
 BETWEEN = b"-----BEGIN PRIVATE KEY-----"
 TOKEN_BYTES = 32
@@ -53,15 +52,9 @@ def write_secret(path: Path, content: bytes) -> None:
         aside.write_bytes(content)
 
 
-@contextlib.contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> AbstractContextManager[None]:
     """Others wait: an agent that starts and a command that asks for its fingerprint would each make a certificate."""
-    with storage_errors(folder):
-        make_folder(folder, mode=0o700)
-        lock = (folder / ".lock").open("wb")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the file
-        yield
+    return alone(folder / ".lock", mode=0o700)
 
 
 class Token:

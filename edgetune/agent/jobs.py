@@ -18,8 +18,9 @@ from edgetune.agent.measurement import Measurement
 from edgetune.agent.wire import JobStatus, Problem, Refusal, State
 from edgetune.errors import EdgetuneError, MeasurementError
 
-KEPT = 256
-"""Finished jobs whose results can still be asked for."""
+KEPT = 64
+"""Finished jobs whose results can still be asked for: more than hosts wait for, and a megabyte each where a host asked
+for a network's answers."""
 
 FORGOTTEN = 300.0
 """Seconds after which an unfinished job that nobody asks about is ended; hosts bear a cut link for 180."""
@@ -80,7 +81,7 @@ class JobQueue:
 
     def status(self, id: str) -> JobStatus:
         job = self.get(id)
-        ahead = self.waiting().index(job) if job.state == "queued" else 0
+        ahead = self.unfinished().index(job) if job.state == "queued" else 0
         return JobStatus(id=id, state=job.state, ahead=ahead, measurement=job.measurement, error=job.problem)
 
     async def wait(self, id: str, seconds: float) -> JobStatus:

@@ -68,8 +68,9 @@ def measure_on(
     *,
     common: int = COMMON,
     on_result: Callable[[Path, str, Measurement], object] = lambda model, name, measurement: None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Results:
-    """Measures `models` on boards, the first `common` of them on each.
+    """Measures `models` on boards, the first `common` of them on each; `say` as :class:`~edgetune.agent.client.Client`.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def measure_on(
         All boards vanished before all was measured; what was measured until then went to `on_result`.
     """
     patience = PATIENCE_OF_ONE if len(agents) == 1 else PATIENCE_OF_MANY
-    clients = {agent.name: Client(agent, patience=patience) for agent in agents}
+    clients = {agent.name: Client(agent, patience=patience, say=say) for agent in agents}
     return measure_with(clients, models, request, common=common, on_result=on_result)
 
 

@@ -138,8 +138,8 @@ def find_agent(name: str) -> Agent:
 
 
 def find_agents(names: str) -> list[Agent]:
-    """Agents by their names, separated by commas; see :func:`find_agent`."""
-    return [find_agent(name.strip()) for name in names.split(",")]
+    """Agents by their names, separated by commas, each once; see :func:`find_agent`."""
+    return [find_agent(name) for name in dict.fromkeys(name.strip() for name in names.split(","))]
 
 
 def add_agent(agent: Agent) -> None:

@@ -101,7 +101,7 @@ class ErrorBody(Body):
 
 
 class JobStatus(BaseModel):
-    """A job's state; `ahead` counts the jobs before it."""
+    """A job's state; `ahead` counts the jobs before it, the running one among them."""
 
     id: JobId
     state: State

@@ -120,11 +120,15 @@ def _on_agents(models: list[Path], names: str, request: Any) -> tuple[list[tuple
 
     agents = find_agents(names)
     _check_files(models)
-    results = measure_on(agents, models, request)
+    results = measure_on(agents, models, request, say=_note)
     for note in results.notes:
-        typer.echo(f"note: {note}", err=True)
+        _note(note)
     found = [(model, name, one) for model in models for name, one in results.measurements[model].items()]
     return found, [results.failures[model] for model in models if model in results.failures]
+
+
+def _note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
 
 
 def _cells(model: Path, on: str, found: Any) -> list[str]:

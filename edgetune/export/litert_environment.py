@@ -6,7 +6,6 @@ second time: the environment borrows edgetune's own, so that a program is read b
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError
-from edgetune.files import cache_folder, make_folder, storage_errors
+from edgetune.files import alone, cache_folder, storage_errors
 
 REQUIREMENTS = Path(__file__).with_name("litert_requirements.txt")
 STAGE = "LiteRT's packages"
@@ -78,13 +77,10 @@ class LiteRT:
         StorageError
             No room, no permission.
         """
-        with storage_errors(self.folder):
-            make_folder(self.folder.parent)
-            with self.folder.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not self.ready:
-                    say(NOTICE)
-                    self._make(progress)
+        with storage_errors(self.folder), alone(self.folder.with_suffix(".lock")):
+            if not self.ready:
+                say(NOTICE)
+                self._make(progress)
         return self
 
     def _make(self, progress: Progress) -> None:

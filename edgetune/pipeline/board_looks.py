@@ -84,7 +84,7 @@ def look(study: Study, task: Task, agents: str, trials: Sequence[Trial], moment:
     left = [trial for trial in trials if trial.values is not None and trial.number not in known]
     graphs = [task.graph(trial.sample) for trial in left]
     chosen = [left[i] for i in most_telling(task.predictor, graphs, EACH)] if left else []
-    seen, notes = _clock(task, agents, chosen)
+    seen, notes = _clock(task, agents, chosen, say)
     for one in seen:
         say(f"trial {one.trial}: {one.words}")
     for note in notes:
@@ -115,7 +115,7 @@ def predict_again(study: Study, task: Task) -> list[Trial]:
     return study.trials()
 
 
-def _clock(task: Task, agents: str, chosen: Sequence[Trial]) -> tuple[list[Seen], list[str]]:
+def _clock(task: Task, agents: str, chosen: Sequence[Trial], say: Say) -> tuple[list[Seen], list[str]]:
     found: dict[Path, Measurement] = {}
     notes: list[str] = []
 
@@ -128,7 +128,7 @@ def _clock(task: Task, agents: str, chosen: Sequence[Trial]) -> tuple[list[Seen]
         for path, trial in paths.items():
             path.write_bytes(to_onnx(task.graph(trial.sample)).SerializeToString())
         try:
-            results = measure_on(find_agents(agents), list(paths), request, on_result=keep)
+            results = measure_on(find_agents(agents), list(paths), request, on_result=keep, say=say)
             notes += results.notes
             notes += [f"trial {paths[p].number} was not clocked: {why.what}" for p, why in results.failures.items()]
         except AgentError as error:

@@ -1,4 +1,8 @@
-"""One network clocked on this machine: its latency by the agent's protocol, its kernels by the runtime's profiler."""
+"""One visit to a network on this machine: its latency, and its kernels' times by the runtime's profiler.
+
+Other programs and other guests of the same host slow a machine for seconds or minutes, and never hasten it. So a
+network is visited several times, shortly, and the faster runs of each visit count: docs/latency.md tells it in words.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,41 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from edgetune.agent.runtimes import OnnxRuntime, made_up
-from edgetune.agent.timing import Protocol, time_runs
+from edgetune.agent.timing import MS, Protocol, quantile, sample, warm_up
 from edgetune.latency.graph import Graph
 from edgetune.latency.kernel_fit import Clocked
 from edgetune.latency.to_onnx import to_onnx
 
-QUICK = Protocol(min_runs=10, min_seconds=0.4, max_seconds=1.5, warmup_seconds=1.0)
-"""A minute less for sixty networks than the protocol's usual second; docs/measuring.md tells what the figures mean."""
-PROFILED_SECONDS, PROFILED_RUNS = 0.3, (5, 60)
+VISIT = Protocol(min_runs=5, min_seconds=0.1, max_seconds=0.2, warmup_seconds=0.1)
+FASTER = 0.1
+"""The share of a visit's runs that lie below its figure: the median of a busy machine's runs tells of the others."""
+PROFILED_SECONDS, PROFILED_RUNS = 0.15, (4, 30)
 
 
-def clock_network(name: str, graph: Graph, folder: Path, *, protocol: Protocol = QUICK) -> Clocked:
-    """Clocks the network with random weights in onnxruntime on one thread; `folder` holds its file meanwhile.
+def clock_network(name: str, graph: Graph, folder: Path, *, protocol: Protocol = VISIT) -> Clocked:
+    """Visits the network, with random weights, in onnxruntime on one thread; `folder` holds its file meanwhile.
 
     In processor time: the same as the wall's on an idle machine, and what other programs take away does not count.
     """
-    path = folder / "network.onnx"
+    path, clock = folder / "network.onnx", time.thread_time_ns
     path.write_bytes(to_onnx(graph).SerializeToString())
-    timing = time_runs(OnnxRuntime.load(path, 1), protocol, clock=time.thread_time_ns)
+    run = OnnxRuntime.load(path, 1)
+    warm_up(run, protocol, clock)
+    latency_ms = quantile(sorted(sample(run, protocol, clock)), FASTER) / MS
     low, high = PROFILED_RUNS
-    runs = min(high, max(low, int(1000 * PROFILED_SECONDS / timing.p50_ms)))
-    return Clocked(name, graph, timing.p50_ms, kernel_times(path, runs))
+    runs = min(high, max(low, int(1000 * PROFILED_SECONDS / latency_ms)))
+    return Clocked(name, graph, latency_ms, kernel_times(path, runs))
+
+
+def lowest(one: Clocked, other: Clocked) -> Clocked:
+    """What two visits to a network tell of it: the lower latency, and of each kernel the lower time."""
+    visits = (one.kernel_ms, other.kernel_ms)
+    kernels = {i: min(ms[i] for ms in visits if i in ms) for i in one.kernel_ms.keys() | other.kernel_ms}
+    return replace(one, latency_ms=min(one.latency_ms, other.latency_ms), kernel_ms=kernels)
 
 
 def kernel_times(path: Path, runs: int) -> Mapping[int, float]:

@@ -60,7 +60,7 @@ def clocked_on_board(task: Task, exact: Path, rounded: Path, quantised: Quantise
         return quantised
     profile, threads = task.predictor.profile, task.predictor.setting.threads
     try:
-        results = measure_on(find_agents(task.config.agent), [exact, rounded], Request(threads=threads))
+        results = measure_on(find_agents(task.config.agent), [exact, rounded], Request(threads=threads), say=say)
     except AgentError as error:
         say(f"warning: INT8 was not clocked on a board: {error}")
         return quantised

@@ -57,7 +57,7 @@ def measure_finalists(
     paths = {finalist.name: folder / _onnx(finalist) for finalist in finalists}
     predicted = finalists[0].latency
     try:
-        results = measure_on(find_agents(agents), list(paths.values()), Request(threads=predicted.threads))
+        results = measure_on(find_agents(agents), list(paths.values()), Request(threads=predicted.threads), say=say)
     except AgentError as error:
         say(f"warning: the finalists were not measured: {error}")
         return list(finalists)

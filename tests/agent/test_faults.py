@@ -35,7 +35,7 @@ from edgetune.agent.pool import measure_on
 from edgetune.agent.registry import Agent, parse_url
 from edgetune.agent.serve import Place, run_agent
 from edgetune.agent.wire import Refusal
-from edgetune.errors import AgentError, EdgetuneError, MeasurementError, ModelFileError
+from edgetune.errors import AgentError, ConfigError, EdgetuneError, MeasurementError, ModelFileError
 from tests.agent.conftest import Running, running
 from tests.agent.models import QUICK_REQUEST, convolution, endless
 
@@ -305,7 +305,7 @@ def test_the_queue_is_in_order_bounded_and_forgets(tmp_path: Path) -> None:
             queue.put(f"{0:032x}", Path("1"), Request(), client="x")
         assert refusal.value.problem.code == "other_job"
         await asyncio.sleep(0.05)
-        assert queue.status(f"{2:032x}").ahead == 1
+        assert queue.status(f"{2:032x}").ahead == 2, "the running one and the next"
         queue.cancel(f"{1:032x}")
         go.set()
         assert (await queue.wait(f"{2:032x}", 10)).state == "done"
@@ -398,6 +398,36 @@ def test_a_damaged_model_in_the_cache_is_sent_again(start: Callable[..., Running
         for content in (b"", b"something else"):
             (one.folder / "models" / sha256_of(model)).write_bytes(content)
             assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+
+
+def test_who_waits_for_another_is_told_so(start: Callable[..., Running], model: Path, tmp_path: Path) -> None:
+    """The other's model would never end: the word itself ends it."""
+    one, said = start(), list[str]()
+    onnx.save(endless(), tmp_path / "endless.onnx")
+    other = one.client()
+
+    def clock() -> None:
+        with pytest.raises(MeasurementError, match="cancelled"):
+            other.measure(tmp_path / "endless.onnx", QUICK_REQUEST)
+
+    def say(text: str) -> None:
+        said.append(text)
+        other.cancel()
+
+    thread = threading.Thread(target=clock)
+    thread.start()
+    while '"event": "job",' not in (one.folder / "audit.log").read_text():
+        time.sleep(0.01)
+    with Client(one.agent, say=say) as client:
+        assert client.measure(model, QUICK_REQUEST).latency_ms > 0
+    thread.join()
+    assert said == ["here clocks 1 other model first"]
+
+
+def test_what_no_agent_gives_is_refused_in_one_line(here: Running, model: Path) -> None:
+    with here.client() as client, pytest.raises(ConfigError) as error:
+        client.measure(model, replace(QUICK_REQUEST, threads=65))
+    assert str(error.value) == "threads: Input should be less than or equal to 64 (stay within it)"
 
 
 def test_a_host_that_is_stopped_leaves_no_job_behind(

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from edgetune.agent import measure as measuring
 from edgetune.agent.board import BoardState
 from edgetune.agent.measure import Limits, Request, cool_down, measure, sha256_of
+from edgetune.agent.measurement import Measurement
 from edgetune.agent.runtimes import LiteRt
 from edgetune.errors import MeasurementError, MissingDependencyError, ModelFileError
 from tests.agent.models import QUICK_REQUEST, endless, greedy
@@ -124,6 +126,27 @@ def test_a_disturbed_measurement_is_repeated_after_cooling_down_then_marked(
     assert found.attempts == 2
     assert "throttled" in found.marks
     assert not found.steady
+
+
+def test_a_second_try_that_finds_no_time_leaves_the_first(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other end of it is the model's, and told."""
+    known = replace(measure(model, QUICK_REQUEST), marks=("loaded",))
+
+    def with_a_second_try_that_ends(code: str) -> Measurement:
+        tries: Iterator[Measurement | MeasurementError] = iter([known, MeasurementError("ended", code=code)])
+
+        def try_once(*_: object) -> Measurement:
+            found = next(tries)
+            if isinstance(found, MeasurementError):
+                raise found
+            return found
+
+        monkeypatch.setattr(measuring, "_try", try_once)
+        return measure(model, replace(QUICK_REQUEST, attempts=3, cooldown_seconds=0))
+
+    assert with_a_second_try_that_ends("out_of_time") == replace(known, attempts=2)
+    with pytest.raises(MeasurementError, match="ended"):
+        with_a_second_try_that_ends("crashed")
 
 
 def test_cooling_down_ends_when_the_board_is_calm_or_time_is_up() -> None:

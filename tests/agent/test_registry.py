@@ -15,6 +15,7 @@ from edgetune.agent.registry import (
     add_agent,
     check_token,
     find_agent,
+    find_agents,
     list_agents,
     parse_url,
     registry_path,
@@ -41,6 +42,13 @@ def test_agents_are_kept_where_others_cannot_read_them() -> None:
     remove_agent("attic")
     assert [agent.name for agent in list_agents()] == ["kitchen-pi"]
     assert "other" not in repr(find_agent("kitchen-pi")), "a token in a traceback"
+
+
+def test_an_agent_that_is_named_twice_is_one() -> None:
+    """Two clients of one agent would have to be compared with each other."""
+    add_agent(PI)
+    add_agent(replace(PI, name="attic"))
+    assert [agent.name for agent in find_agents("kitchen-pi, attic,kitchen-pi")] == ["kitchen-pi", "attic"]
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "A", "-x", "a b", 41 * "a", "é", "x\n"])

@@ -164,9 +164,9 @@ def test_what_says_nothing_of_the_board_is_told_and_teaches_nothing(
     told = replace(found, marks=tuple(marks), board=info, kind="emulated" if info.emulated else "measured")
     monkeypatch.setattr(board_looks, "find_agents", lambda names: [])
     monkeypatch.setattr(
-        board_looks, "measure_on", lambda _, models, __, on_result: on_result(models[0], "here", told) or Results()
+        board_looks, "measure_on", lambda _, models, __, on_result, say: on_result(models[0], "here", told) or Results()
     )
-    (seen,), notes = board_looks._clock(here, "here", [trial])
+    (seen,), notes = board_looks._clock(here, "here", [trial], print)
     assert (seen.learnt, notes) == (False, [])
     assert words in seen.words
 
@@ -194,6 +194,7 @@ def test_a_search_that_was_stopped_ends_as_if_it_had_not(
         request: Request,
         *,
         on_result: Callable[[Path, str, Measurement], object],
+        say: Callable[[str], object],
     ) -> Results:
         for path in models:
             timing = replace(found.job.timing, p50_ms=read_onnx(path).macs / 1e6)

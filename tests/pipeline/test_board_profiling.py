@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from edgetune.agent import pool
 from edgetune.agent.client import Client
 from edgetune.agent.measure import Request, measure
-from edgetune.agent.measurement import Measurement
+from edgetune.agent.measurement import Mark, Measurement
 from edgetune.agent.registry import Agent
 from edgetune.agent.wire import BoardBody
 from edgetune.device.host import host_sheet, read_host
@@ -34,6 +35,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("EDGETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(board_profiling, "POOL", POOL)
     monkeypatch.setattr(board_profiling, "REQUEST", QUICK_REQUEST)
+    monkeypatch.setattr(board_profiling, "VISITS", 1)  # however busy this machine is
     folder = tmp_path / "devices" / "desk"
     folder.mkdir(parents=True)
     sheet = host_sheet(read_host(), runtime="onnxruntime", threads=1, gmacs_per_s=30.0, stream_gb_per_s=10.0)
@@ -65,6 +67,47 @@ def test_a_board_is_clocked_and_calibrated_and_a_stopped_run_goes_on(
     rows = (board / "measurements.csv").read_text().splitlines()
     assert len(rows) == 5
     assert (board / "model.json").is_file()
+
+
+def test_what_was_disturbed_is_clocked_again_when_all_have_been(
+    board: Path, tmp_path: Path, model_measured: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One network twice, one for ever, whose lowest figure then counts."""
+    visits: list[str] = []
+    marks: dict[str, list[tuple[Mark, ...]]] = {
+        POOL[1]: [("loaded", "slowed"), ("loaded",), ()],
+        POOL[2]: [("loaded",), ("loaded",), ("loaded",)],
+    }
+    slow = {POOL[1]: [3.0, 4.0, 2.0], POOL[2]: [3.0, 2.0, 4.0]}
+
+    class Made(Client):
+        def measure(self, model: Path, request: Request = QUICK_REQUEST) -> Measurement:
+            turn = visits.count(model.stem)
+            visits.append(model.stem)
+            timing = replace(model_measured.job.timing, p50_ms=slow.get(model.stem, [1.0])[turn])
+            job = replace(model_measured.job, timing=timing)
+            return replace(model_measured, job=job, marks=marks.get(model.stem, [()])[turn])
+
+    monkeypatch.setattr(pool, "Client", Made)
+    monkeypatch.setattr(board_profiling, "VISITS", 3)
+    monkeypatch.setattr(board_profiling, "BATCH", 2)
+    with running(tmp_path / "agent") as here:
+        profile_board("desk", [here.agent], networks=len(POOL))
+    assert sorted(visits[: len(POOL)]) == sorted(POOL)
+    assert sorted(visits[len(POOL) :]) == sorted(2 * [POOL[1], POOL[2]])
+    rows = csv.DictReader((board / "measurements.csv").read_text().splitlines())
+    assert {row["network"]: float(row["latency_ms"]) for row in rows} == {n: 2.0 if n in slow else 1.0 for n in POOL}
+
+
+def test_a_journal_keeps_how_often_a_network_was_visited(tmp_path: Path, model_measured: Measurement) -> None:
+    boards = {"desk": 64 * "a"}
+    journal = Journal(tmp_path / "journal.jsonl", boards)
+    for mark in ("loaded", "throttled"):
+        journal.add("loud", "desk", replace(model_measured, marks=(mark,)))
+    journal.add("calm", "desk", replace(model_measured, marks=()))
+    again = Journal(journal.path, boards)
+    assert again.found == journal.found and again.found["loud"]["visits"] == 2
+    assert again.left(["loud", "calm", "new"]) == ["new", "loud"]
 
 
 class StopsAt(Reporter):

@@ -3,9 +3,10 @@
     edgetune profile --device host && python -m tools.bench.latency host
 
 A hundred samples of the mobile spaces and twenty published networks are clocked in six passes, each in another order,
-in processor time of the one thread (the wall's on an idle machine). As in the profile, the lowest of a network's
-medians counts: what disturbs a machine only slows it. What the first three and the last three passes differ by is the
-noise that no predictor can beat. The peers are fitted to the latencies of the same networks as the profile.
+in processor time of the one thread (the wall's on an idle machine). The lowest of a network's medians counts: what
+disturbs a machine only slows it. (The profile is fitted to first deciles; a user asks for medians.) What the first
+three and the last three passes differ by is the noise that no predictor can beat. The peers are fitted to the
+latencies of the same networks as the profile.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ On one machine instructions repeat exactly, misses to about one in ten thousand.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import hashlib
 import os
 import shutil
@@ -21,7 +20,7 @@ import numpy as np
 
 from edgetune.errors import ExportError, MissingDependencyError, StorageError, last_line
 from edgetune.export.formats import runtime_for
-from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
+from edgetune.files import alone, atomic_write, cache_folder, storage_errors
 from edgetune.latency.onnx_file import external_files
 from tools.pi_userland import PiUserland
 from tools.pi_userland.build import WHEELS
@@ -143,9 +142,7 @@ def count(
 def _scratch() -> Iterator[Path]:
     """A folder whose name is always the same: onnxruntime looks it up, and hashes it. One process has it at a time."""
     folder = cache_folder() / "pi-simulator-scratch"
-    make_folder(folder.parent)
-    with storage_errors(folder), folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with storage_errors(folder), alone(folder.with_suffix(".lock")):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         try:

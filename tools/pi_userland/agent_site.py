@@ -5,7 +5,6 @@ python -m tools.pi_userland.agent_site      # the wheels and their sizes
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 from edgetune.errors import MissingDependencyError
-from edgetune.files import cache_folder
+from edgetune.files import alone, cache_folder
 from tools.pi_userland.build import PLATFORMS
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +52,7 @@ def agent_site() -> Path:
     """A folder for the board's `PYTHONPATH` with everything that the agent imports but edgetune itself; cached."""
     recipe = "\n".join([*requirements(), (ROOT / "constraints.txt").read_text(), Path(__file__).read_text()])
     site = cache_folder() / f"pi-agent-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
-    site.parent.mkdir(parents=True, exist_ok=True)
-    with site.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(site.with_suffix(".lock")):
         if not site.exists():
             aside = Path(tempfile.mkdtemp(prefix=f".{site.name}.", dir=site.parent))
             try:

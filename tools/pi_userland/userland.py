@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from edgetune.errors import ExportError, MissingDependencyError, last_line
 from edgetune.export.verify import Target, logits_on
-from edgetune.files import cache_folder, make_folder, storage_errors
+from edgetune.files import alone, cache_folder, storage_errors
 from tools.pi_userland.build import WHEELS, build, recipe_digest
 
 QEMU = "qemu-aarch64-static"
@@ -40,9 +39,7 @@ class PiUserland:
         """
         qemu = _qemu()
         root = cache_folder() / f"pi-userland-{recipe_digest()}"
-        make_folder(root.parent)
-        with storage_errors(root), root.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with storage_errors(root), alone(root.with_suffix(".lock")):
             if not root.exists():
                 build(root)
                 # Python writes its .pyc files now, not in the first run of each test.

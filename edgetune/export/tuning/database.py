@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgetune.export.tvm_tile import Tile
-from edgetune.files import atomic_write, cache_folder, make_folder, storage_errors
+from edgetune.files import alone, atomic_write, cache_folder, storage_errors
 
 
 class Record(BaseModel):
@@ -96,25 +93,13 @@ def add_records(path: Path, new: Iterable[Record]) -> None:
     StorageError
         No room, no permission; the file is as it was.
     """
-    with storage_errors(path), _alone_in(path.parent):
+    with storage_errors(path), alone(path.with_suffix(".lock")):
         known = read_database(path)
         records = known.records | {(record.target, record.kernel): record for record in new}
         lines = [json.dumps(record.model_dump(), separators=(", ", ": ")) for _, record in sorted(records.items())]
         with atomic_write(path) as aside:
             text = "".join(f"{line}\n" for line in (*lines, *known.unreadable))
             aside.write_text(text, encoding="utf-8", errors="surrogateescape")
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Makes other processes wait; the folder is locked, since the file is another one after each write."""
-    make_folder(folder)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def tuned_tiles(path: Path, tvm_target: Mapping[str, Any]) -> dict[str, Tile]:
