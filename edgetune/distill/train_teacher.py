@@ -107,10 +107,13 @@ def fit_teacher(
 ) -> None:
     """Trains all weights with the labels, compiled where that pays."""
     device = next(teacher.module.parameters()).device
-    shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
-    example = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
     steps = round(recipe.epochs * len(dataset.train) / recipe.batch_size)
-    network = compiled(teacher.module, example, steps=steps, stage="teacher")
+
+    def example() -> Tensor:
+        shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
+        return torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+
+    network = compiled(teacher.module, example, device=device, steps=steps, stage="teacher")
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         pixels = fit_pixels(batch.pixels, teacher.channels, teacher.resolution)
