@@ -16,17 +16,19 @@ PAYS_FROM = 20_000
 estimate, from no card of ours; a number of steps rather than of seconds, so that a resumed training does the same."""
 
 
-def compiled(module: nn.Module, example: Tensor, *, steps: int, stage: str) -> Callable[[Tensor], Tensor]:
+def compiled(
+    module: nn.Module, example: Callable[[], Tensor], *, device: torch.device, steps: int, stage: str
+) -> Callable[[Tensor], Tensor]:
     """The module in training mode as `torch.compile` makes it, on a GPU and in a long training; else itself.
 
-    It is tried on a batch like the `example` first. Where that fails, a note says so and the module is given back.
+    It is tried on the batch that `example` makes first. Where that fails, a note says so and the module is given back.
     """
-    if example.device.type != "cuda" or steps < PAYS_FROM:
+    if device.type != "cuda" or steps < PAYS_FROM:
         return module
     network, before = torch.compile(module.train()), copy.deepcopy(module.state_dict())
     try:
-        with mixed_precision(example.device):
-            logits = network(example)
+        with mixed_precision(device):
+            logits = network(example())
         logits.float().sum().backward()
     except Exception as error:  # compilers raise all kinds
         reason = str(error).strip().partition("\n")[0]

@@ -111,11 +111,14 @@ def fit_teacher(
     Without `statistics` BatchNorm keeps those it has, in training too.
     """
     device = next(teacher.module.parameters()).device
-    shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
-    example = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
     steps = round(recipe.epochs * len(dataset.train) / recipe.batch_size)
-    network = compiled(teacher.module, example, steps=steps, stage="teacher")
     kept = [] if statistics else [layer for layer in teacher.module.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+    def example() -> Tensor:
+        shape = (recipe.batch_size // size(), teacher.channels, teacher.resolution, teacher.resolution)
+        return torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+
+    network = compiled(teacher.module, example, device=device, steps=steps, stage="teacher")
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         for norm in kept:

@@ -12,14 +12,8 @@ from edgetune.distill import compiled as room
 from edgetune.distill.compiled import PAYS_FROM, compiled
 from tests.distill.conftest import MakeNetwork
 
-
-class OnGpu:
-    """A batch that says it lies on a GPU; what is computed of it is computed here."""
-
-    device = torch.device("cuda")
-
-    def __init__(self, pixels: Tensor) -> None:
-        self.pixels = pixels
+GPU = torch.device("cuda")
+"""In name alone: what is computed is computed here."""
 
 
 @pytest.fixture
@@ -27,9 +21,9 @@ def compilers(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     """The modules that were handed to the compiler, which computes them as they are."""
     handed: list[nn.Module] = []
 
-    def compile_(module: nn.Module) -> Callable[[OnGpu], Tensor]:
+    def compile_(module: nn.Module) -> Callable[[Tensor], Tensor]:
         handed.append(module)
-        return lambda batch: module(batch.pixels)
+        return lambda pixels: module(pixels)
 
     monkeypatch.setattr(torch, "compile", compile_)
     monkeypatch.setattr(room, "mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16))
@@ -37,28 +31,22 @@ def compilers(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
 
 
 def example() -> Tensor:
-    return torch.rand(8, 1, 8, 8) * 255
+    return torch.full((8, 1, 8, 8), 77.0)
 
 
 def test_a_long_training_on_a_gpu_is_compiled(make_network: MakeNetwork, compilers: list[nn.Module]) -> None:
     network = make_network()
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    batch = OnGpu(example())
-    result = compiled(network, batch, steps=PAYS_FROM, stage="teacher")  # type: ignore[arg-type]
-    assert compilers == [network] and network.training
-    assert torch.equal(result(batch), network(batch.pixels))  # type: ignore[arg-type]
-    fresh = make_network()
-    fresh(batch.pixels)
-    fresh(batch.pixels)
-    torch.testing.assert_close(network.state_dict(), fresh.state_dict(), rtol=0, atol=0)  # the trial left no trace
+    result = compiled(network, example, device=GPU, steps=PAYS_FROM, stage="teacher")
+    assert compilers == [network] and network.training and result is not network
+    torch.testing.assert_close(network.state_dict(), make_network().state_dict(), rtol=0, atol=0)
     assert all(weight.grad is None for weight in network.parameters())
-    assert before.keys() == network.state_dict().keys()
+    assert torch.equal(result(example()), network(example()))
 
 
 def test_a_short_training_or_one_on_the_processor_is_not(make_network: MakeNetwork, compilers: list[nn.Module]) -> None:
     network = make_network()
-    assert compiled(network, OnGpu(example()), steps=PAYS_FROM - 1, stage="teacher") is network  # type: ignore[arg-type]
-    assert compiled(network, example(), steps=10 * PAYS_FROM, stage="teacher") is network
+    assert compiled(network, example, device=GPU, steps=PAYS_FROM - 1, stage="teacher") is network
+    assert compiled(network, example, device=torch.device("cpu"), steps=10 * PAYS_FROM, stage="teacher") is network
     assert compilers == []
 
 
@@ -68,12 +56,12 @@ def test_where_it_fails_a_note_says_so(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def broken(batch: OnGpu) -> Tensor:
-        network(batch.pixels)  # BatchNorm has seen it before the failure
+    def broken(pixels: Tensor) -> Tensor:
+        network(pixels)  # BatchNorm has seen it before the failure
         raise RuntimeError("no C compiler\n  in such and such a place")
 
     monkeypatch.setattr(torch, "compile", lambda module: broken)
     network = make_network()
-    assert compiled(network, OnGpu(example()), steps=PAYS_FROM, stage="teacher") is network  # type: ignore[arg-type]
+    assert compiled(network, example, device=GPU, steps=PAYS_FROM, stage="teacher") is network
     assert caplog.messages == ["teacher: not compiled, and slower for it: no C compiler"]
     torch.testing.assert_close(network.state_dict(), make_network().state_dict(), rtol=0, atol=0)
