@@ -38,9 +38,9 @@ def main() -> None:
                     latencies[i] = clock_network(NETWORKS[i], graphs[i], Path(scratch)).latency_ms
     seconds = (time.monotonic() - began) / found.size
     print(f"{len(graphs)} networks, {seconds:.1f} s a visit; two passes, the lowest of so many visits each:")
-    for visits in range(1, VISITS + 1):
-        first, second = found[:, :visits].min(axis=1)
-        print(f"{visits}: {share(first, second):.0f} % within ±10 %, {100 * error(first, second).mean():.1f} % apart")
+    for count in range(1, VISITS + 1):
+        first, second = found[:, :count].min(axis=1)
+        print(f"{count}: {share(first, second):.0f} % within ±10 %, {100 * error(first, second).mean():.1f} % apart")
 
 
 if __name__ == "__main__":
