@@ -122,10 +122,10 @@ def _gate(node: onnx.NodeProto, rounded: str) -> Iterator[onnx.NodeProto]:
     from onnx.helper import make_node
 
     (x,), name = node.input, node.name
-    three, sum, clipped = (f"{node.output[0]}_{part}" for part in ("three", "plus_three", "clipped"))
+    three, shifted, clipped = (f"{node.output[0]}_{part}" for part in ("three", "plus_three", "clipped"))
     yield make_node("DequantizeLinear", ["gate_three", "gate_one", "gate_zero_point"], [three], f"{name}/Three")
-    yield make_node("Add", [x, three], [sum], f"{name}/Add")
-    yield make_node("Clip", [sum, "gate_lowest", "gate_highest"], [clipped], f"{name}/Clip")
+    yield make_node("Add", [x, three], [shifted], f"{name}/Add")
+    yield make_node("Clip", [shifted, "gate_lowest", "gate_highest"], [clipped], f"{name}/Clip")
     yield make_node("QuantizeLinear", [clipped, f"{SUM}_scale", "gate_zero_point"], [rounded], f"{name}/Quantize")
 
 

@@ -37,9 +37,8 @@ def test_agents_run_the_same_files_with_the_same_packages() -> None:
 
 
 def test_the_page_lists_the_files_and_what_asks_for_them() -> None:
-    rows = re.findall(
-        r"^\| (`[a-z0-9]+`(?: and `[a-z0-9]+`)?) \| `(model\.[a-z0-9.]+)` \|", ABOUT.read_text(), re.MULTILINE
-    )
+    row = r"^\| (`\w+`(?: and `\w+`)?) \| `(model\.[a-z0-9.]+)` \|"
+    rows = re.findall(row, ABOUT.read_text(), re.MULTILINE)
     assert [(tuple(re.findall(r"\w+(?=`)", asked)), file) for asked, file in rows] == [
         (kind.asked_by, kind.file) for kind in KINDS.values()
     ]
