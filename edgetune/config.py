@@ -76,6 +76,28 @@ class Training(Section):
     weight_decay: float = Field(default=0.05, ge=0)
 
 
+class Shrinking(Section):
+    """From which share of a supernet's training on networks may differ from the largest in this.
+
+    `operators` are the kinds of blocks, activations and squeeze-excite.
+    """
+
+    operators: float = Field(default=0.25, ge=0, lt=1)
+    kernel: float = Field(default=0.25, ge=0, lt=1)
+    depth: float = Field(default=0.25, ge=0, lt=1)
+    expansion: float = Field(default=0.25, ge=0, lt=1)
+    width: float = Field(default=0.25, ge=0, lt=1)
+
+
+class SupernetTraining(Training):
+    """Of the weights that all networks share; with `in_place` the smaller ones learn from the largest."""
+
+    epochs: PositiveFloat = 3
+    learning_rate: PositiveFloat = 0.006
+    in_place: bool = False
+    shrinking: Shrinking = Shrinking()
+
+
 class TrialTraining(Training):
     """Of each network that is judged, apart from the others, where there is to be no supernet."""
 
@@ -277,7 +299,7 @@ class SearchConfig(Section):
     augmentation: Augmentation = Augmentation()
     learning: Learning = Learning()
     teacher_training: Training = Training(epochs=8, learning_rate=0.005)
-    supernet_training: Training = Training(epochs=3, learning_rate=0.006)
+    supernet_training: SupernetTraining = SupernetTraining()
     trial_training: TrialTraining | None = None
     finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)
     int8_training: Int8Training | None = None

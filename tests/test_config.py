@@ -73,6 +73,10 @@ def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:
             TRAINED + "[hyper_parameters]\nteacher_weight = [0.5]\n[distillation.weights]\nlogits = 1\n",
             "distillation.weights stand in the place",
         ),
+        ("[supernet_training]\nin_place = 'sometimes'\n", "supernet_training.in_place: "),
+        ("[supernet_training.shrinking]\nkernels = 0.5\n", "did you mean kernel?"),
+        ("[supernet_training.shrinking]\ndepth = 1\n", "supernet_training.shrinking.depth: "),
+        ("[supernet_training.shrinking]\nwidth = -0.1\n", "greater than or equal to 0"),
     ],
 )
 def test_what_no_training_takes_is_refused(text: str, told: str, tmp_path: Path) -> None:

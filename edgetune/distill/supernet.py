@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +13,15 @@ from edgetune.data.pictures import Pictures
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.losses import Distillation
 from edgetune.distill.precision import mixed_precision
+from edgetune.distill.sandwich import Sandwich
 from edgetune.nets.elastic import Supernet
-from edgetune.space.architecture import Architecture
-
-GROWING = 0.25
-"""Share of the training in which only the largest networks are trained, so that the rest are slices of something good:
-the first phase of progressive shrinking (Cai 2020). Random networks learn several times as fast after it."""
-RANDOM_NETWORKS = 2
-"""A batch, besides one of the largest or the smallest."""
 
 
 def train_supernet(
     supernet: Supernet,
+    sandwich: Sandwich,
     *,
-    largest: Sequence[Architecture],
-    smallest: Architecture,
-    draw: Callable[[np.random.Generator], Architecture],
+    in_place: bool,
     pictures: Pictures,
     teacher_logits: np.ndarray,
     recipe: Recipe,
@@ -37,25 +30,23 @@ def train_supernet(
     checkpoint: Path | None,
     progress: Progress | None,
 ) -> None:
-    """Trains all networks at once towards the teacher and the labels.
+    """Trains all networks at once, those of `sandwich` a batch, towards the teacher and the labels.
 
-    First only the largest, one of each kind in turn; then each batch trains an end of the space and some random
-    networks (after the sandwich rule of Yu and Huang 2019, with one end a batch).
+    With `in_place` only the first of a batch learns from the teacher, and the others from the first, which is a largest
+    one (Yu and Huang 2019, section 3.2): its outputs are a target, through which no gradient flows.
     """
-
-    def architectures(done: float, rng: np.random.Generator) -> list[Architecture]:
-        big = largest[int(rng.integers(len(largest)))]
-        if done < GROWING:
-            return [big]
-        return [big if rng.random() < 0.5 else smallest, *(draw(rng) for _ in range(RANDOM_NETWORKS))]
+    assert sandwich.both_ends or not in_place
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         assert batch.teacher_logits is not None
         rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=batch.generator)))
-        for architecture in architectures(batch.done, rng):
+        target = batch.teacher_logits
+        for position, architecture in enumerate(sandwich.networks(batch.done, rng)):
             with mixed_precision(batch.pixels.device):
-                logits = supernet(batch.pixels, architecture)
-            yield distillation(logits.float(), batch.teacher_logits, batch.labels)
+                logits = supernet(batch.pixels, architecture).float()
+            yield distillation(logits, target, batch.labels)
+            if in_place and position == 0:
+                target = logits.detach()
 
     train(
         supernet,

@@ -120,6 +120,7 @@ def training_of(task: Task, plan: Plan, outputs: np.ndarray) -> str:
         "space": repr(task.space),  # its pools may differ between versions
         "supernet": asdict(plan.supernet),
         "teacher": sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest(),
+        "sandwich": config.supernet_training.model_dump(include={"in_place", "shrinking"}),
         "config": config.model_dump(include={"distillation", "augmentation", "seed"}),
     }
     return sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()

@@ -20,6 +20,7 @@ from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.losses import LOGIT_LOSSES, Distillation
+from edgetune.distill.sandwich import Sandwich
 from edgetune.distill.supernet import train_supernet
 from edgetune.distill.teacher import Teacher
 from edgetune.latency.from_architecture import graph_of
@@ -144,11 +145,11 @@ class Task:
         progress: Progress | None = None,
     ) -> None:
         """Trains all networks of the space at once, in place."""
+        said = self.config.supernet_training
         train_supernet(
             supernet,
-            largest=self.largest,
-            smallest=self.architecture(self.space.smallest()),
-            draw=lambda rng: self.architecture(self.space.space.draw(rng)),
+            Sandwich(self.space, self.architecture, said.shrinking.model_dump(), both_ends=said.in_place),
+            in_place=said.in_place,
             pictures=self.dataset.train,
             teacher_logits=teacher_logits,
             recipe=recipe,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Literal, cast
 
 from edgetune.space.architecture import Activation, Architecture, Block, BlockKind
-from edgetune.space.parameters import Choice, Condition, Parameter, Sample, Space
+from edgetune.space.parameters import Choice, Condition, Parameter, Sample, Space, Value
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,20 @@ class MobileSpace:
 
     def largest(self) -> list[Sample]:
         """Every pool at its upper end, once with each block kind; together they hold every weight of the space."""
-        kinds = dict.fromkeys(kind for stage in self.stages for kind in stage.kinds)
-        return [self._extreme(-1, kind) for kind in kinds]
+        return [self.space.sample(self.ends(-1, kind)) for kind in self.kinds]
 
     def smallest(self) -> Sample:
-        return self._extreme(0, "mbconv")
+        return self.space.sample(self.ends(0, "mbconv"))
 
-    def _extreme(self, end: int, kind: BlockKind) -> Sample:
-        """One end of every pool; blocks of `kind` where their stage has it."""
+    @property
+    def kinds(self) -> list[BlockKind]:
+        """The block kinds of any stage."""
+        return list(dict.fromkeys(kind for stage in self.stages for kind in stage.kinds))
+
+    def ends(self, end: Literal[0, -1], kind: BlockKind) -> dict[str, Value]:
+        """The lower or the upper end of every pool, by its label, active or not; `kind` where a stage has it."""
         choices = [parameter for parameter in self.space.parameters if isinstance(parameter, Choice)]
-        values = {choice.label: kind if kind in choice.options else choice.options[end] for choice in choices}
-        return self.space.sample(values)
+        return {choice.label: kind if kind in choice.options else choice.options[end] for choice in choices}
 
 
 def _block(sample: Sample, name: str, in_width: int, out_width: int, stride: int) -> Block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,13 @@ def test_another_seed_begins_with_the_weights(tmp_path: Path, earlier: Entry) ->
     assert all(torch.equal(weight, trained[name]) for name, weight in supernet.named_parameters())
     (event,) = RunState.read(RunFolder(tmp_path).study).events
     assert event.action == "supernet" and "earlier" in event.what
+
+
+@pytest.mark.parametrize("other", [{"in_place": True}, {"shrinking": {"kernel": 0.5}}], ids=["in place", "shrinking"])
+def test_other_batches_make_another_training(earlier: Entry, other: dict[str, Any]) -> None:
+    settings = {"data": "digits", "supernet_training": {**BRIEF, **other}}
+    task = replace(task_of(), config=SearchConfig.model_validate(settings))
+    assert training_of(task, plan(task), outputs_of(task)) != earlier.training
 
 
 def test_of_other_classes_all_but_the_head_fits(tmp_path: Path, earlier: Entry) -> None:

@@ -5,6 +5,7 @@
     python -m tools.bench.distil throughput
     python -m tools.bench.distil ranking --log ranking.jsonl
     python -m tools.bench.distil cost --log ranking.jsonl
+    python -m tools.bench.distil supernets --ranking ranking.jsonl --log supernets.jsonl
 
 Every finished training is a line of the log. A command that was stopped goes on after the last of them; its table is of
 all that are there. The sizes are small so that one slow core finishes; what was seen with which sizes stands in
@@ -37,6 +38,7 @@ from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
 from edgetune.space.architecture import Architecture, Block, BlockKind
+from tools.bench.distil_sandwich import WAYS, supernets
 from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
 from tools.bench.distil_supernet import cost, ranking
 
@@ -58,7 +60,7 @@ TEMPERATURE = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (losses, throughput, ranking, cost):
+    for command in (losses, throughput, ranking, cost, supernets):
         sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
         sub.set_defaults(command=command)
         sub.add_argument("--data", default="fashion-mnist")
@@ -73,6 +75,11 @@ def main() -> None:
         if command is losses:
             sub.add_argument("--arms", default=",".join(ARMS), help="some of them, with commas")
             sub.add_argument("--with", dest="extras", default="{}", help="fields of the recipe, as JSON")
+        if command is supernets:
+            sub.add_argument("--ways", default=",".join(WAYS), help="some of them, with commas")
+            sub.add_argument("--seconds", type=float, default=300, help="of the processor, for each supernet")
+            sub.add_argument("--networks", type=int, default=20, help="judged")
+            sub.add_argument("--ranking", type=Path, default=Path("ranking.jsonl"), help="a log of that command")
         if command in (ranking, cost):
             sub.add_argument("--networks", type=int, default=20 if command is ranking else 50, help="trained apart")
             sub.add_argument(
