@@ -111,6 +111,12 @@ def search(
         str | None,
         typer.Option(help="auto, off, or a run folder: begin with what is known. \\[off]", rich_help_panel=LEARNING),
     ] = None,
+    reptile: Annotated[
+        bool,
+        typer.Option(
+            "--reptile", help="Learn the supernet's start over the library's data sets.", rich_help_panel=LEARNING
+        ),
+    ] = False,
     library: Annotated[
         Path | None,
         typer.Option(help="Where finished studies are kept for warm starts.", rich_help_panel=LEARNING),
@@ -150,7 +156,12 @@ def search(
         "formats": formats,
         "agent": agent,
         "limits": {"latency": max_latency, "size": max_size, "memory": max_memory, "accuracy": min_accuracy},
-        "learning": {"adapt": adapt or None, "warm_start": warm_start, "library": library and str(library)},
+        "learning": {
+            "adapt": adapt or None,
+            "warm_start": warm_start,
+            "reptile": reptile or None,
+            "library": library and str(library),
+        },
     }
     from edgetune.cli.front_table import print_front
     from edgetune.cli.output import print_json, progress_reporter

@@ -68,14 +68,30 @@ def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
     assert replay(adapted.changes) == adapted.allowed
 
 
-def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
+def test_the_door_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some of the trials asked for within a narrowed space lie outside of it, and most do not."""
-    inside = []
+    monkeypatch.setattr("edgetune.search.adaptive.FOCUS", 0.0)  # stretches have choices of their own
+    adapted, inside = searched(tmp_path / "study.db", 120), []
     for start in (60, 80):  # later nothing new is left in the narrowed space
         space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= start))
         trials = adapted.trials[start : start + EVERY]
         inside += [all(space.by_label[k].holds(v) for k, v in trial.sample.values.items()) for trial in trials]
     assert 0 < inside.count(False) < 15
+
+
+def test_proposals_keep_to_their_stretch_as_far_as_the_surrogate_has_earned(tmp_path: Path) -> None:
+    told: list[tuple[int, float]] = []
+    strategy = searched(tmp_path / "study.db", 120, on_focus=lambda trials, share: told.append((trials, share)))
+    assert told[0][0] == FIRST + EVERY and all(0 < share <= 0.8 for _, share in told)
+    assert strategy.expected is not None and strategy.focus == told[-1][1]
+    strategy.focus = strategy.explore = 1.0
+    proposed = NSGA2(PROBLEM).ask(1)[0]
+    rng = np.random.default_rng(0)
+    assert strategy._allowed_for(proposed, rng) == {}  # exploring comes first
+    strategy.explore = 0.0
+    assert strategy._allowed_for(proposed, rng) == strategy.allowed | strategy.expected.around(proposed)
+    strategy.focus = 0.0
+    assert strategy._allowed_for(proposed, rng) == strategy.allowed
 
 
 @pytest.mark.parametrize("label", ["m0", "m1", "idle0"])
