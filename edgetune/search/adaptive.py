@@ -20,7 +20,7 @@ from edgetune.search.pareto import front, non_dominated
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.search.wrapping import Wrapping
-from edgetune.space.parameters import Choice, Parameter, Sample, Value
+from edgetune.space.parameters import Choice, Parameter, Sample, Space, Value
 
 FIRST, EVERY = 40, 20  # trials before the first change, and between looks at the trials
 EXPLORE = 0.1  # share of the proposals that ignore the changes
@@ -91,26 +91,35 @@ class AdaptiveSpace(Wrapping):
         proposed, designed = self._from_inner(), len(self.known) < self._inside[-1].initial
         if proposed is None:
             return None
-        allowed = self._allowed_for(proposed, rng)
-        if not allowed:
-            return proposed
-        space = narrowed(self.problem.space, allowed)
-        sample = moved_into(space, proposed, rng, anew=designed)
+        for allowed in self._allowed_for(proposed, rng):
+            sample = self._new_within(narrowed(self.problem.space, allowed), proposed, rng, anew=designed)
+            if sample is not None:
+                return self._instead(sample, proposed)
+        return proposed
+
+    def _allowed_for(self, proposed: Sample, rng: np.random.Generator) -> list[Mapping[str, tuple[Value, ...]]]:
+        """Where to look for a sample in the place of the proposed one, the narrowest first; nowhere: it is taken."""
+        if rng.random() < self.explore:
+            return [self.pools] if self.pools else []
+        spaces: list[Mapping[str, tuple[Value, ...]]] = [self.allowed] if self.allowed else []
+        if self.expected is not None and rng.random() < self.focus:
+            stretch = dict(self.allowed)
+            for label, options in self.expected.around(proposed).items():
+                left = self.allowed.get(label, options)
+                stretch[label] = tuple(value for value in options if value in left) or left
+            return [stretch, *spaces]
+        return spaces
+
+    def _new_within(self, space: Space, proposed: Sample, rng: np.random.Generator, *, anew: bool) -> Sample | None:
+        sample = moved_into(space, proposed, rng, anew=anew)
         new = {label for label in self._widened if rng.random() < NEW}
         if new:
             sample = space.complete({label: v for label, v in sample.values.items() if label not in new}, rng)
         for _ in range(TRIES):
             if self._is_new(sample):
-                return self._instead(sample, proposed)
+                return sample
             sample = mutant(space, sample, rng)
-        return proposed
-
-    def _allowed_for(self, proposed: Sample, rng: np.random.Generator) -> Mapping[str, tuple[Value, ...]]:
-        if rng.random() < self.explore:
-            return self.pools
-        if self.expected is None or rng.random() >= self.focus:
-            return self.allowed
-        return self.allowed | self.expected.around(proposed)
+        return None
 
     def _adapt(self) -> None:
         usable = [trial for trial in self.trials if trial.values is not None]

@@ -68,10 +68,9 @@ def test_the_log_replays_to_the_same_space(adapted: AdaptiveSpace) -> None:
     assert replay(adapted.changes) == adapted.allowed
 
 
-def test_the_door_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
     """Some of the trials asked for within a narrowed space lie outside of it, and most do not."""
-    monkeypatch.setattr("edgetune.search.adaptive.FOCUS", 0.0)  # stretches have choices of their own
-    adapted, inside = searched(tmp_path / "study.db", 120), []
+    inside = []
     for start in (60, 80):  # later nothing new is left in the narrowed space
         space = narrowed(SPACE, replay(change for change in adapted.changes if change.trials <= start))
         trials = adapted.trials[start : start + EVERY]
@@ -87,11 +86,17 @@ def test_proposals_keep_to_their_stretch_as_far_as_the_surrogate_has_earned(tmp_
     strategy.focus = strategy.explore = 1.0
     proposed = NSGA2(PROBLEM).ask(1)[0]
     rng = np.random.default_rng(0)
-    assert strategy._allowed_for(proposed, rng) == {}  # exploring comes first
+    assert strategy._allowed_for(proposed, rng) == []  # exploring comes first
     strategy.explore = 0.0
-    assert strategy._allowed_for(proposed, rng) == strategy.allowed | strategy.expected.around(proposed)
+    stretch = strategy.expected.around(proposed)
+    allowed, then = strategy._allowed_for(proposed, rng)
+    assert allowed.keys() == strategy.allowed.keys() | stretch.keys() and all(allowed.values())
+    for label, options in allowed.items():
+        assert set(options) <= set(strategy.allowed.get(label, options))  # within what is left of the space
+        assert set(options) <= set(stretch[label]) or options == strategy.allowed[label]
+    assert then == strategy.allowed != allowed
     strategy.focus = 0.0
-    assert strategy._allowed_for(proposed, rng) == strategy.allowed
+    assert strategy._allowed_for(proposed, rng) == [strategy.allowed]
 
 
 @pytest.mark.parametrize("label", ["m0", "m1", "idle0"])
