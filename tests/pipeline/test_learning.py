@@ -151,7 +151,8 @@ def test_what_the_configuration_lets_grow_grows_is_written_down_and_grows_again(
         assert max(float(trial.sample[label]) for trial in trials) > 0.01
         told, noted = len(said), noted_changes(study)
         again = strategy_of(study, rates, said.append)
-        again.tell(trials)
+        for trial in trials:
+            again.tell([trial])
         assert (len(said), noted_changes(study)) == (told, noted)
         assert again.ask(1) == strategy.ask(1)
 
