@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from edgetune.search.encoding import INACTIVE
 from edgetune.search.importance import Model
@@ -83,6 +82,8 @@ class ExpectedFront:
 
     def ranks(self, trials: Sequence[Trial]) -> float:
         """How rightly it ranks trials that it did not know: the least Kendall's τ of all targets, from 0 to 1."""
+        from scipy.stats import kendalltau
+
         if len(trials) < 2:
             return 0.0
         expected = self.model.surrogate.predict(self.encoding.rows([trial.sample for trial in trials]))

@@ -218,7 +218,7 @@ def test_from_the_command_line(world: Path, library: Path, tmp_path: Path) -> No
         for name in ("teacher_training", "supernet_training", "finalist_training")
     )
     config.write_text(f'resolution = 8\ntrials = 4\nfinalists = 1\nformats = "onnx"\n{sections}')
-    places = ["--data", world / "high", "--library", library, "--out", tmp_path / "run"]
+    places: list[str | Path] = ["--data", world / "high", "--library", library, "--out", tmp_path / "run"]
     done = edgetune("search", "--config", config, "--reptile", *places)
     assert "the supernet: begins with a start learnt over b, a (Reptile, 2 rounds of 8 batches)" in done.stderr
     assert (tmp_path / "run" / "report.html").is_file()
