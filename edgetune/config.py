@@ -23,7 +23,7 @@ from edgetune import units
 from edgetune.errors import ConfigError, SpaceError, nearest
 from edgetune.export.formats import formats_of
 from edgetune.space.describe import space_of
-from edgetune.space.parameters import Parameter, Range
+from edgetune.space.parameters import Choice, Parameter, Range, Value
 
 Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseconds, text))]
 Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
@@ -173,12 +173,17 @@ class Augmentation(Section):
 
 
 class Options(Section):
-    """What a hyper-parameter may be: a list of values, or `{ low = …, high = …, log = true }`."""
+    """What a hyper-parameter may be: a list of values, or `{ low = …, high = …, log = true }`.
+
+    `widest` is what a space that adapts may widen it to: two limits of a range, or a longer list, `{ values = …,
+    widest = … }`.
+    """
 
     values: tuple[int | float | str, ...] = ()
     low: float | None = None
     high: float | None = None
     log: bool = False
+    widest: tuple[int | float, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -186,7 +191,38 @@ class Options(Section):
         return {"values": given} if isinstance(given, list | tuple) else given
 
     def parameter(self, label: str) -> Parameter:
-        """In a space; raises :class:`SpaceError` where it is neither a list nor a range, or something of both."""
+        """In a space, as wide as it may become.
+
+        Raises
+        ------
+        SpaceError
+            It is neither a list nor a range, or something of both; or not a part of what it may become.
+        """
+        return self._limits(label)[0]
+
+    def pool(self, label: str) -> tuple[Value, ...]:
+        """What a space that adapts begins with: values, or two bounds; empty where it is not to be widened."""
+        return self._limits(label)[1]
+
+    def _limits(self, label: str) -> tuple[Parameter, tuple[Value, ...]]:
+        begun = self._begun(label)
+        if not self.widest:
+            return begun, ()
+        if isinstance(begun, Range):
+            if len(self.widest) != 2:
+                raise SpaceError("widest of a range is two limits", where=label, mend="widest = [lowest, highest]")
+            widest = space_of({label: Range("", *self.widest, self.log)}).parameters[0]
+            pool: tuple[Value, ...] = (begun.low, begun.high)
+            inside = widest.holds(begun.low) and widest.holds(begun.high)
+        else:
+            widest = Choice(label, tuple(sorted(self.widest)))
+            pool = tuple(widest.spelled(value) for value in begun.options)
+            inside = any(widest.options[i : i + len(pool)] == pool for i in range(len(widest.options)))
+        if not inside:
+            raise SpaceError("widest has to hold all of it, in a row", where=label, mend="give that, and more")
+        return space_of({label: widest}).parameters[0], pool
+
+    def _begun(self, label: str) -> Parameter:
         if self.values and (self.low is not None or self.high is not None or self.log):
             raise SpaceError("a list and a range at once", where=label, mend="leave out values, or low, high and log")
         if self.low is None or self.high is None:
@@ -248,6 +284,7 @@ class Learning(Section):
     warm_start: str = "off"
     library: str | None = None
     scores: Scores | None = None
+    reptile: bool = False
     warn_failed: float = Field(default=0.5, ge=0, le=1)
     stop_flat: PositiveInt | None = None
 
@@ -310,6 +347,14 @@ class SearchConfig(Section):
         chosen = self.hyper_parameters.named
         if chosen and self.trial_training is None:
             error = ConfigError("hyper_parameters mean nothing to a supernet's weights", mend="--trial-epochs 3")
+            raise ConfigErrorInValue(error)
+        widened = [name for name, options in chosen.items() if options.widest]
+        if widened and not self.learning.adapt:
+            what = f"hyper_parameters.{widened[0]}.widest is for a space that adapts"
+            raise ConfigErrorInValue(ConfigError(what, mend="--adapt, or leave widest out"))
+        if self.learning.reptile and self.trial_training is not None:
+            what = "learning.reptile is a start of the supernet, and with trial_training there is none"
+            error = ConfigError(what, mend="leave one of them out")
             raise ConfigErrorInValue(error)
         if "teacher_weight" in chosen and self.distillation.weights.named:
             what = "distillation.weights stand in the place of hyper_parameters.teacher_weight"

@@ -11,6 +11,8 @@ from edgetune.errors import ConfigError
 from edgetune.space.parameters import Choice, Range
 
 TRAINED = "[trial_training]\nepochs = 2\n"
+ADAPTS = TRAINED + "[learning]\nadapt = true\n"
+RATE = "[hyper_parameters]\nlearning_rate = { low = 0.1, high = 1, widest = %s }\n"
 
 
 def read(folder: Path, text: str) -> SearchConfig:
@@ -45,6 +47,29 @@ def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:
     assert SearchConfig.model_validate(config.model_dump(mode="json")) == config
 
 
+def test_what_a_space_that_adapts_may_widen(tmp_path: Path) -> None:
+    text = TRAINED + (
+        "[hyper_parameters]\n"
+        "learning_rate = { low = 1e-3, high = 0.1, log = true, widest = [1e-4, 1] }\n"
+        "batch_size = { values = [128, 64], widest = [32, 64, 128, 256] }\n"
+        "ema = [0.0, 0.99]\n"
+        "[learning]\nadapt = true\n"
+    )
+    config = read(tmp_path, text)
+    named = config.hyper_parameters.named
+    assert {name: options.parameter(name) for name, options in named.items()} == {
+        "learning_rate": Range("learning_rate", 0.0001, 1, log=True),
+        "batch_size": Choice("batch_size", (32, 64, 128, 256)),
+        "ema": Choice("ema", (0.0, 0.99)),
+    }
+    assert {name: options.pool(name) for name, options in named.items()} == {
+        "learning_rate": (0.001, 0.1),
+        "batch_size": (64, 128),
+        "ema": (),
+    }
+    assert SearchConfig.model_validate(config.model_dump(mode="json")) == config
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -57,6 +82,16 @@ def test_hyper_parameters_are_choices_and_ranges(tmp_path: Path) -> None:
             "a list and a range",
         ),
         (TRAINED + "[hyper_parameters]\nlearning_rate = { values = [0.1, 1.0], log = true }\n", "a list and a range"),
+        (TRAINED + RATE % "[0.01, 1]", "widest is for a space that adapts (--adapt"),
+        (ADAPTS + RATE % "[0.01, 0.5]", "widest has to hold all of it"),
+        (ADAPTS + RATE % "[0.01]", "widest = [lowest, highest]"),
+        (ADAPTS + RATE % "[1, 0.01]", "no range from 1.0 to 0.01"),
+        (ADAPTS + RATE % "[-1, 1]", "greater than 0, not -1"),
+        (ADAPTS + RATE % '"wide"', "learning_rate.widest"),
+        (ADAPTS + "[hyper_parameters]\nbatch_size = { values = [32, 128], widest = [32, 64, 128] }\n", "in a row"),
+        (ADAPTS + "[hyper_parameters]\nbatch_size = { values = [32], widest = [32, 64, 64] }\n", "occurs twice"),
+        (ADAPTS + '[hyper_parameters]\noptimizer = { values = ["sgd"], widest = ["sgd", "adamw"] }\n', "widest"),
+        (ADAPTS + "reptile = true\n", "reptile is a start of the supernet"),
         ('trial_time_limit = "0s"\n', "trial_time_limit: '0s' is nothing"),
         ('trial_memory_limit = "0GB"\n', "trial_memory_limit: '0GB' is nothing"),
         ('budget = "0min"\n', "budget: '0min' is nothing"),

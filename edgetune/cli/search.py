@@ -29,6 +29,7 @@ KEYS = {
     "int8_epochs": "int8_training.epochs",
     "adapt": "learning.adapt",
     "warm_start": "learning.warm_start",
+    "reptile": "learning.reptile",
     "library": "learning.library",
 }
 """In the configuration, of the flags that have another name there."""
@@ -92,6 +93,9 @@ def search(
     warm_start: Annotated[
         str | None, learning(help="auto, off, or a run folder: begin with what is known. \\[off]")
     ] = None,
+    reptile: Annotated[
+        bool, learning("--reptile", help="Learn the supernet's start over the library's data sets.")
+    ] = False,
     library: Annotated[Path | None, learning(help="Where finished studies are kept for warm starts.")] = None,
     metrics_port: Annotated[int | None, learning(help="Serve metrics for Prometheus on 127.0.0.1.")] = None,
     webhook: Annotated[str | None, learning(help="Post the summary to this https address at the end.")] = None,

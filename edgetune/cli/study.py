@@ -57,7 +57,7 @@ def ls(
 @app.command()
 def show(study: Where, json: Json = False) -> None:
     """Show a study's front, what it was searched for, and why trials failed; samples are in the JSON."""
-    from edgetune.search.narrowing import narrowings
+    from edgetune.search.narrowing import in_words, narrowings
     from edgetune.search.narrowing_note import noted_changes
     from edgetune.search.pareto import front
     from edgetune.search.problem_note import noted_problem
@@ -79,7 +79,7 @@ def show(study: Where, json: Json = False) -> None:
         held = f", {objective.format_limit()}" if objective.limit is not None else ""
         print(f"  {objective.name}: {objective.direction if objective.optimize else 'only limited'}{held}")
     for label, options in left.items():
-        print(f"  the space is narrowed: {label} to {', '.join(map(str, options))}")
+        print(f"  the space is narrowed: {label} to {in_words(problem.space.by_label[label], options)}")
     best = front(problem, trials)
     if device:
         print(f"  latencies are predicted for {device}: {_kind_of(device)}")

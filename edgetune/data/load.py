@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from edgetune.data.cifar10 import CIFAR10
@@ -70,6 +71,24 @@ def load_dataset(
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
             raise
     return open_prepared(entry)
+
+
+def find_prepared(content_hash: str, *, cache: Path | None = None) -> Dataset | None:
+    """A set that was prepared before, known by nothing but its content; None where its pictures are gone or damaged.
+
+    Parameters
+    ----------
+    content_hash
+        That of :class:`edgetune.data.pictures.Dataset`.
+    cache
+        As :func:`load_dataset` takes it.
+    """
+    cache = cache_folder() / "data" if cache is None else cache
+    for entry in sorted((cache / "prepared").glob("*/")):
+        with suppress(OSError, ValueError, KeyError):
+            if (dataset := open_prepared(entry)).content_hash == content_hash:
+                return dataset
+    return None
 
 
 def open_source(source: str, cache: Path, progress: Progress | None) -> ImageSource:

@@ -14,13 +14,14 @@ from edgetune.insight.state import note_event
 from edgetune.latency.roofline import roofline
 from edgetune.pipeline.library import DATA, Entry, entry_of, library_folder, related, remember
 from edgetune.pipeline.meta_features import LOOKED_AT, TEACHER, meta_features
+from edgetune.pipeline.reptile_start import choose_tasks
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
 from edgetune.report.explanation import Event, Insight
 from edgetune.reporter import Say
 from edgetune.search.adaptive import AdaptiveSpace
 from edgetune.search.memory import Past, why_silent
-from edgetune.search.narrowing import Change
+from edgetune.search.narrowing import Change, in_words
 from edgetune.search.narrowing_note import note_change
 from edgetune.search.note_names import PAST
 from edgetune.search.problem_note import note_objectives
@@ -53,6 +54,7 @@ def begin(study: Study, task: Task, entries: list[Entry] | None, say: Say) -> No
     """Writes down, once, what the search is about and what it starts from, if that is decided."""
     note_objectives(study, task.problem)
     study.set_note(DATA, meta_features(task.dataset))
+    choose_tasks(study, task, say)
     if entries is not None:
         _listen_to(study, entries, say)
         for entry in entries:
@@ -102,11 +104,20 @@ def strategy_of(study: Study, task: Task, say: Say) -> Strategy:
 
         def changed(change: Change) -> None:
             note_change(study, change)
-            options = ", ".join(map(str, change.options))
+            options = in_words(task.search_space.by_label[change.label], change.options)
             _tell(study, Event(change.trials, change.action, f"{change.label}: {options}", change.reason), say)
 
+        def focused(trials: int, share: float) -> None:
+            reason = "so rightly did the last look's surrogate rank the trials since"
+            _tell(study, Event(trials, "focus", f"{share:.0%} of the proposals keep to their stretch", reason), say)
+
         strategy = AdaptiveSpace(
-            strategy, explore=learning.explore, freeze_below=learning.freeze_below, on_change=changed
+            strategy,
+            explore=learning.explore,
+            freeze_below=learning.freeze_below,
+            pools=task.pools,
+            on_change=changed,
+            on_focus=focused,
         )
     return strategy
 

@@ -46,6 +46,7 @@ class Entry:
     """One finished study. `data` are its data set's meta-features; `training` tells supernets' trainings apart.
 
     `run` is where it was kept; a later run may stand there, of another `created_at`. Older entries do not know it: 0.
+    `content` is the content hash of its pictures, empty in older entries.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Entry:
     run: str = ""
     training: str = ""
     created_at: FiniteFloat = 0.0
+    content: str = ""
 
     def __post_init__(self) -> None:
         if len(self.samples) != len(self.figures):
@@ -96,6 +98,7 @@ def _entry(run: Path, study: Study) -> Entry:
         run=str(run.resolve()),
         training=study.note(TRAINING, ""),
         created_at=study.created_at,
+        content=settings["data"],
     )
 
 
@@ -107,10 +110,14 @@ def remember(run: Path, library: Path) -> None:
         aside.write_text(json.dumps(asdict(entry)), encoding="utf-8")
 
 
+def entries_in(library: Path, say: Say) -> list[Entry]:
+    """All that the library has, but for damaged ones, which are named."""
+    return [entry for path in sorted(library.glob("*.json")) if (entry := _read(path, say)) is not None]
+
+
 def related(problem: Problem, library: Path, data: Mapping[str, float], say: Say) -> list[Entry]:
     """The entries that know this problem's space and objectives, the most alike data set first; no damaged ones."""
-    entries = [entry for path in sorted(library.glob("*.json")) if (entry := _read(path, say)) is not None]
-    fitting = [entry for entry in entries if is_related(entry.past, problem)]
+    fitting = [entry for entry in entries_in(library, say) if is_related(entry.past, problem)]
     return sorted(fitting, key=lambda entry: distance(data, entry.data))[:LISTENED_TO]
 
 

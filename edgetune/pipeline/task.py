@@ -82,6 +82,12 @@ class Task:
         beside = tuple(options.parameter(TRAINING + name) for name, options in named.items())
         return Space(space.name, space.parameters + beside)
 
+    @property
+    def pools(self) -> dict[str, tuple[Value, ...]]:
+        """What a space that adapts begins with, where the configuration says that it may become more."""
+        named = self.config.hyper_parameters.named
+        return {TRAINING + name: pool for name, options in named.items() if (pool := options.pool(name))}
+
     @cached_property
     def distillation(self) -> Distillation:
         """From logits; see :meth:`distil` for what is taken from inner features."""

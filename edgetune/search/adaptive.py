@@ -1,7 +1,8 @@
 """A space that adapts: what is settled is frozen, what is useless dropped, pools at their edge widened.
 
-Guided by a surrogate of the trials so far, and by nothing else; a share of the proposals ignores all of it, so that
-what was judged wrongly can come back.
+Along a stretch of the front more is settled than along all of it, so that most proposals keep to what their stretch
+has, once the surrogate has shown that it knows. Guided by a surrogate of the trials so far, and by nothing else; a
+share of the proposals ignores all of it, so that what was judged wrongly can come back.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from edgetune.search.expected_front import ExpectedFront
 from edgetune.search.genetic import mutant
 from edgetune.search.importance import Model
-from edgetune.search.narrowing import Action, Change, moved_into, narrowed, options_of
+from edgetune.search.narrowing import Action, Change, moved_into, narrowed, options_of, widened
 from edgetune.search.pareto import front, non_dominated
 from edgetune.search.strategy import Strategy
 from edgetune.search.trial import Trial
 from edgetune.search.wrapping import Wrapping
-from edgetune.space.parameters import Choice, Parameter, Sample, Value
+from edgetune.space.parameters import Choice, Parameter, Sample, Space, Value
 
 FIRST, EVERY = 40, 20  # trials before the first change, and between looks at the trials
 EXPLORE = 0.1  # share of the proposals that ignore the changes
@@ -26,6 +28,8 @@ FREEZE_BELOW = 0.2  # of an average share in the variation of every objective, a
 PATIENCE = 2  # looks in a row, a parameter is frozen,
 THAWED = 2.0  # and comes back above so many times that
 TRIED = 4  # trials of an option before it can be dropped
+FOCUS = 0.8  # of the proposals, times what the surrogate has earned, keep to their stretch of the front
+NEW = 0.25  # of the proposals after a pool was widened, draw its value anew
 OPTIMISM = 2.5  # standard deviations by which an option may be better than it looks
 TRIES = 64  # mutants, before the inner strategy's own proposal is taken
 
@@ -44,10 +48,12 @@ class AdaptiveSpace(Wrapping):
     freeze_below
         A parameter with less than this part of an average share in the variation of every objective is frozen.
     pools
-        Options by label that the search begins with; a pool whose edge the front reaches is widened by the next option
-        that the space declares.
+        Options by label, in a row, or two bounds of a range, that the search begins with; a pool whose edge the front
+        reaches is widened, as far as the space declares. Until then nothing is tried outside.
     on_change
         Told each change.
+    on_focus
+        Told after how many trials which share of the proposals begins to keep to their stretch of the front.
     """
 
     def __init__(
@@ -58,15 +64,21 @@ class AdaptiveSpace(Wrapping):
         freeze_below: float = FREEZE_BELOW,
         pools: Mapping[str, tuple[Value, ...]] | None = None,
         on_change: Callable[[Change], None] = lambda change: None,
+        on_focus: Callable[[int, float], None] = lambda trials, share: None,
     ) -> None:
         super().__init__(inner)
-        self.explore, self.freeze_below, self.on_change = explore, freeze_below, on_change
-        self.allowed: dict[str, tuple[Value, ...]] = dict(pools or {})
+        self.explore, self.freeze_below = explore, freeze_below
+        self.on_change, self.on_focus = on_change, on_focus
+        self.allowed: dict[str, tuple[Value, ...]] = {}
         self.pools = dict(pools or {})
         self.changes: list[Change] = []
         self._idle: Counter[str] = Counter()
         self._settled: set[str] = set()  # frozen for their small share, and for nothing else
         self.trials: list[Trial] = []
+        self.expected: ExpectedFront | None = None
+        self.focus = 0.0
+        for label, pool in self.pools.items():
+            self._change("begin", label, pool, "the search begins here, and may go as far as the space declares")
 
     def _learn(self, trials: Sequence[Trial]) -> None:
         super()._learn(trials)
@@ -76,16 +88,38 @@ class AdaptiveSpace(Wrapping):
                 self._adapt()
 
     def _next(self, rng: np.random.Generator) -> Sample | None:
-        proposed = self._from_inner()
-        if proposed is None or not self.allowed or rng.random() < self.explore:
-            return proposed
-        space = narrowed(self.problem.space, self.allowed)
-        sample = moved_into(space, proposed, rng)
+        proposed, designed = self._from_inner(), len(self.known) < self._inside[-1].initial
+        if proposed is None:
+            return None
+        for allowed in self._allowed_for(proposed, rng):
+            sample = self._new_within(narrowed(self.problem.space, allowed), proposed, rng, anew=designed)
+            if sample is not None:
+                return self._instead(sample, proposed)
+        return proposed
+
+    def _allowed_for(self, proposed: Sample, rng: np.random.Generator) -> list[Mapping[str, tuple[Value, ...]]]:
+        """Where to look for a sample in the place of the proposed one, the narrowest first; nowhere: it is taken."""
+        if rng.random() < self.explore:
+            return [self.pools] if self.pools else []
+        spaces: list[Mapping[str, tuple[Value, ...]]] = [self.allowed] if self.allowed else []
+        if self.expected is not None and rng.random() < self.focus:
+            stretch = dict(self.allowed)
+            for label, options in self.expected.around(proposed).items():
+                left = self.allowed.get(label, options)
+                stretch[label] = tuple(value for value in options if value in left) or left
+            return [stretch, *spaces]
+        return spaces
+
+    def _new_within(self, space: Space, proposed: Sample, rng: np.random.Generator, *, anew: bool) -> Sample | None:
+        sample = moved_into(space, proposed, rng, anew=anew)
+        new = {label for label in self._widened if rng.random() < NEW}
+        if new:
+            sample = space.complete({label: v for label, v in sample.values.items() if label not in new}, rng)
         for _ in range(TRIES):
             if self._is_new(sample):
-                return self._instead(sample, proposed)
+                return sample
             sample = mutant(space, sample, rng)
-        return proposed
+        return None
 
     def _adapt(self) -> None:
         usable = [trial for trial in self.trials if trial.values is not None]
@@ -93,6 +127,7 @@ class AdaptiveSpace(Wrapping):
         if len(usable) < FIRST // 2 or not members:
             return
         model = Model(self.problem, usable)
+        self._look_at(model, usable)
         self._widen(members)
         views = model.variance().values()
         shares = {p.label: max(of_one[p.label] for of_one in views) for p in self.problem.space.parameters}
@@ -100,24 +135,33 @@ class AdaptiveSpace(Wrapping):
             self._freeze_or_thaw(parameter, shares[parameter.label], members)
         self._drop(model, usable, members)
 
+    def _look_at(self, model: Model, usable: Sequence[Trial]) -> None:
+        """Believes in the front that the surrogate expects as far as the last one ranked the trials since."""
+        if self.expected is not None:
+            share = FOCUS * self.expected.ranks([t for t in self.trials[-EVERY:] if t.values is not None])
+            if share != self.focus:
+                self.focus = share
+                self.on_focus(len(self.trials), share)
+        self.expected = ExpectedFront(model, usable, seed=len(self.trials))
+
+    @property
+    def _widened(self) -> list[str]:
+        """Pools that were widened at the last look."""
+        last = len(self.trials) - len(self.trials) % EVERY
+        return [change.label for change in self.changes if (change.action, change.trials) == ("widen", last)]
+
     @property
     def _threshold(self) -> float:
         return self.freeze_below / len(self.problem.space.parameters)
 
     def _widen(self, members: Sequence[Trial]) -> None:
-        """Only pools that began smaller than the space declares."""
-        for label in self.pools:
-            declared, pool = options_of(self.problem.space.by_label[label]), self.pools[label]
-            used = [declared.index(value) for t in members if (value := t.sample.values.get(label)) is not None]
-            low, high = declared.index(pool[0]), declared.index(pool[-1])
-            if used and max(used) >= high and high + 1 < len(declared):
-                high += 1
-            elif used and min(used) <= low and low > 0:
-                low -= 1
-            else:
-                continue
-            self.pools[label] = declared[low : high + 1]
-            self._change("widen", label, self.pools[label], "the front has a value at the edge of the pool")
+        """Only pools that began smaller than the space declares, and that have not turned out not to matter."""
+        for label in [label for label in self.pools if label not in self._settled]:
+            used = [trial.sample[label] for trial in members if label in trial.sample.values]
+            wider = widened(self.problem.space.by_label[label], self.pools[label], used)
+            if wider != self.pools[label]:
+                self.pools[label] = wider
+                self._change("widen", label, wider, "the front sits on the edge of what was tried")
 
     def _freeze_or_thaw(self, parameter: Parameter, share: float, members: Sequence[Trial]) -> None:
         label, threshold = parameter.label, self._threshold

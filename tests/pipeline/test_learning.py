@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from dataclasses import asdict, replace
@@ -117,6 +118,44 @@ def test_a_finished_run_tells_what_its_teacher_reached(finished_run: Path) -> No
     summary = json.loads((finished_run / "summary.json").read_text())
     assert abs(data[TEACHER] - summary["teacher"]["test_top1"]) < 0.05 and data[TEACHER] > 0.9
     assert data.keys() > {"classes", "nearest_mean", "spectrum"}
+
+
+@pytest.fixture
+def rates() -> Task:
+    """A search that trains its trials, with a learning rate that may become a hundred times higher."""
+    config = {
+        "data": "digits",
+        "strategy": "nsga2",
+        "trial_training": {"epochs": 1},
+        "learning": {"adapt": True},
+        "hyper_parameters": {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True, "widest": [1e-4, 1]}},
+    }
+    settings = SearchConfig.model_validate(config)
+    return Task(settings, load_data(settings), Predictor.load(settings.device))
+
+
+def test_what_the_configuration_lets_grow_grows_is_written_down_and_grows_again(rates: Task, tmp_path: Path) -> None:
+    label, said, trials = "training.learning_rate", list[str](), list[Trial]()
+    with Study.create(tmp_path / "study.db", {}) as study:
+        strategy = strategy_of(study, rates, said.append)
+        while len(trials) < 59:
+            (sample,) = strategy.ask(1)
+            top1 = 0.9 - 0.1 * abs(math.log10(float(sample[label]) / 0.1))
+            cheap = rates.problem.cheap_values(sample)
+            trials.append(Trial(len(trials), sample, {**cheap, "top1": top1}, "done", seed=0))
+            strategy.tell(trials[-1:])
+        changes = [change for change in noted_changes(study) if change.label == label]
+        assert [(change.trials, change.action) for change in changes[:2]] == [(0, "begin"), (40, "widen")]
+        assert changes[1].options == pytest.approx((0.001, 10**-1.5)) and changes[1].reason
+        assert any(line.startswith(f"widen {label}: 0.001 to 0.0316") for line in said)
+        assert max(float(trial.sample[label]) for trial in trials[:40]) <= 0.01
+        assert max(float(trial.sample[label]) for trial in trials) > 0.01
+        told, noted = len(said), noted_changes(study)
+        again = strategy_of(study, rates, said.append)
+        for trial in trials:
+            again.tell([trial])
+        assert (len(said), noted_changes(study)) == (told, noted)
+        assert again.ask(1) == strategy.ask(1)
 
 
 @pytest.fixture

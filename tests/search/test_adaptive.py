@@ -78,6 +78,27 @@ def test_the_door_stays_open(adapted: AdaptiveSpace) -> None:
     assert 0 < inside.count(False) < 15
 
 
+def test_proposals_keep_to_their_stretch_as_far_as_the_surrogate_has_earned(tmp_path: Path) -> None:
+    told: list[tuple[int, float]] = []
+    strategy = searched(tmp_path / "study.db", 120, on_focus=lambda trials, share: told.append((trials, share)))
+    assert told[0][0] == FIRST + EVERY and all(0 < share <= 0.8 for _, share in told)
+    assert strategy.expected is not None and strategy.focus == told[-1][1]
+    strategy.focus = strategy.explore = 1.0
+    proposed = NSGA2(PROBLEM).ask(1)[0]
+    rng = np.random.default_rng(0)
+    assert strategy._allowed_for(proposed, rng) == []  # exploring comes first
+    strategy.explore = 0.0
+    stretch = strategy.expected.around(proposed)
+    allowed, then = strategy._allowed_for(proposed, rng)
+    assert allowed.keys() == strategy.allowed.keys() | stretch.keys() and all(allowed.values())
+    for label, options in allowed.items():
+        assert set(options) <= set(strategy.allowed.get(label, options))  # within what is left of the space
+        assert set(options) <= set(stretch[label]) or options == strategy.allowed[label]
+    assert then == strategy.allowed != allowed
+    strategy.focus = 0.0
+    assert strategy._allowed_for(proposed, rng) == [strategy.allowed]
+
+
 @pytest.mark.parametrize("label", ["m0", "m1", "idle0"])
 def test_what_was_dropped_of_any_label_is_explored(label: str) -> None:
     """A tenth of the proposals of a random strategy are as they were; what they are may not hang on that choice."""

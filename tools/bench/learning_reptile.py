@@ -1,4 +1,4 @@
-"""A start learnt over tasks (Reptile, Nichol 2018) against a random one and one from the same pictures learnt at once.
+"""A start learnt over tasks (edgetune.distill.reptile) against a random one and one from the same pictures at once.
 
 Fashion-MNIST's ten classes are split: three are held back, tasks are triples of the other seven. Each start is the
 weights of a network of three convolutions; its head is new for every task. Then the held-back classes are learnt
@@ -17,9 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from edgetune.data.pictures import Pictures
+from edgetune.distill.reptile import Weights, reptile
 
 TASK, PICTURES, TESTED = 3, 40, 500  # classes of a task, pictures of a class to learn from, and to test on
-ROUNDS, INNER, STEP = 200, 8, 0.5  # of Reptile; how far it goes towards a task's weights at first, falling to 0
+ROUNDS, INNER = 200, 8  # of Reptile, and batches of each
 EPOCHS, BATCH = 40, 20
 RATE, NEW_RATE = 0.002, 0.0005  # of what comes before, and of the new task, slow enough to see when it gets there
 
@@ -87,23 +88,26 @@ def accuracies(network: nn.Module, task: Learnable) -> list[float]:
 
 def with_new_head(network: nn.Module, classes: int) -> nn.Module:
     fresh = small_network(classes)
-    with torch.no_grad():
-        for own, known in zip(list(fresh.parameters())[:-2], network.parameters(), strict=False):
-            own.copy_(known)
+    fresh.load_state_dict(body_of(network), strict=False)
     return fresh
 
 
-def reptile(tasks: Sequence[Pictured]) -> nn.Module:
-    """Moves a start a part of the way to where a few steps on a task lead, again and again."""
+def learnt_over(tasks: Sequence[Pictured]) -> nn.Module:
     start = small_network(TASK)
-    for done in range(len(tasks)):
-        learnt = with_new_head(start, TASK)
-        learn(learnt, *tasks[done], INNER, torch.optim.Adam(learnt.parameters(), lr=RATE))
-        step = STEP * (1 - done / len(tasks))
-        with torch.no_grad():
-            for own, found in zip(start.parameters(), learnt.parameters(), strict=True):
-                own.lerp_(found, step)
+    start.load_state_dict(reptile(body_of(start), [partial(_round, task) for task in tasks]), strict=False)
     return start
+
+
+def body_of(network: nn.Module) -> dict[str, torch.Tensor]:
+    """All weights but the head's two."""
+    return {name: weight.detach().clone() for name, weight in list(network.named_parameters())[:-2]}
+
+
+def _round(task: Pictured, start: Weights) -> Weights:
+    network = small_network(TASK)
+    network.load_state_dict(start, strict=False)
+    learn(network, *task, INNER, torch.optim.Adam(network.parameters(), lr=RATE))
+    return body_of(network)
 
 
 def joint(pictures: Pictured, classes: int) -> nn.Module:
@@ -128,7 +132,7 @@ def bench_reptile(seeds: Sequence[int]) -> None:
         held_back, others = order[:TASK], order[TASK:]
         known = draw(others, rng).train  # the same pictures for both starts
         tasks = [_triple(known, rng.permutation(len(others))[:TASK]) for _ in range(ROUNDS)]
-        starts = (small_network(TASK), reptile(tasks), joint(known, len(others)))
+        starts = (small_network(TASK), learnt_over(tasks), joint(known, len(others)))
         task = draw(held_back, rng)
         curves = np.array([accuracies(with_new_head(start, TASK), task) for start in starts])
         goal = curves[0, -5:].mean()
