@@ -41,17 +41,11 @@ class GaussianProcess:
         """Fits weights, scale and noise to targets, float (n,); gives the negative log posterior reached."""
         from scipy.optimize import minimize
 
-        arguments = self.fit_arguments(columns, targets)
+        arguments = columns[-FIT_POINTS:], targets[-FIT_POINTS:]
         start = np.zeros(len(self.prior))
         fit = minimize(self._loss, start, arguments, "L-BFGS-B", jac=True, options={"maxiter": ITERATIONS})
         self.theta_ = self.prior + self.spread * fit.x
         return float(fit.fun)
-
-    def fit_arguments(self, columns: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the loss needs and no hyper-parameter changes: squared distances along each column, targets."""
-        columns = columns[-FIT_POINTS:]
-        squares = [((column[:, None] - column) ** 2).ravel() for column in columns.T]
-        return np.array(squares).reshape(columns.shape[1], -1), targets[-FIT_POINTS:]
 
     def condition(self, columns: np.ndarray, targets: np.ndarray) -> None:
         """Takes the points to predict from; the hyper-parameters stay."""
@@ -87,13 +81,15 @@ class GaussianProcess:
         options = np.append(theta[self.sizes[0] : -2], 0.0)  # -1, no option, takes the last
         return np.exp(theta[self.groups] + options[self.options])
 
-    def _loss(self, steps: np.ndarray, squares: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    def _loss(self, steps: np.ndarray, columns: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
         """Negative log posterior and its gradient, by steps from the prior in its standard deviations."""
         from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
         theta = self.prior + self.spread * steps
         n, weights, scale, noise = len(targets), self._column_weights(theta), np.exp(theta[-2]), np.exp(theta[-1])
-        shape, slope = _matern((weights @ squares).reshape(n, n))
+        products = (columns * weights) @ columns.T
+        lengths = np.diag(products)
+        shape, slope = _matern(np.maximum(lengths[:, None] + lengths - 2 * products, 0.0))
         covariance = scale * shape
         covariance[np.diag_indices(n)] += noise + JITTER
         try:
@@ -104,7 +100,8 @@ class GaussianProcess:
         alpha = inverse @ targets
         loss = 0.5 * targets @ alpha + np.log(np.diag(factor[0])).sum() + 0.5 * steps @ steps
         pull = 0.5 * (inverse - np.outer(alpha, alpha))
-        by_column = weights * (squares @ (scale * pull * slope).ravel())
+        by_square = scale * pull * slope  # of a pair; over all pairs, (a - b)² is a² + b² - 2ab
+        by_column = 2 * weights * (by_square.sum(axis=0) @ columns**2 - (columns * (by_square @ columns)).sum(axis=0))
         by_group = np.bincount(self.groups, by_column, minlength=self.sizes[0])
         tied = self.options >= 0
         by_option = np.bincount(self.options[tied], by_column[tied], minlength=self.sizes[1])

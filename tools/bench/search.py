@@ -253,18 +253,20 @@ METHODS: dict[str, Method] = {
 
 
 def runs_of(method: str, task: Task, seeds: int, trials: int, batch: int) -> list[np.ndarray]:
-    """The points of each seed; a line a seed on standard error shows that a long run is alive."""
+    """The points of each seed; a line a seed on standard error, so that a long run which is stopped leaves figures."""
     runs, started = [], time.perf_counter()
     for seed in range(seeds):
         runs.append(METHODS[method](task, trials, seed, batch))
         spent = time.perf_counter() - started
-        print(f"{task.name}, {method}: {seed + 1} of {seeds} seeds, {spent:.0f} s", file=sys.stderr, flush=True)
+        figures = ", ".join(f"{task.regret(runs[-1][:budget]):.2f} at {budget}" for budget in budgets_within(trials))
+        line = f"{task.name}, {method}: {seed + 1} of {seeds} seeds, {spent:.0f} s, regret {figures}"
+        print(line, file=sys.stderr, flush=True)
     return runs
 
 
 def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int) -> None:
     """Prints a row a method: mean regret with its standard error at each budget, and CPU time a trial."""
-    budgets = [budget for budget in BUDGETS if budget <= trials]
+    budgets = budgets_within(trials)
     print(f"{task.name}, {seeds} seeds, batches of {batch}: regret in percent, mean ± standard error")
     print(heading(budgets) + "   ms/trial")
     for method in methods:
@@ -273,6 +275,11 @@ def compare(task: Task, methods: list[str], seeds: int, trials: int, batch: int)
         spent = (time.process_time() - started) / seeds / trials
         regrets = np.array([[task.front.regret(points[:budget]) for budget in budgets] for points in runs])
         print(f"{row(method, regrets)}   {1e3 * spent:8.1f}", flush=True)
+
+
+def budgets_within(trials: int) -> list[int]:
+    """Those of :data:`BUDGETS`, or where none is so small, all the trials."""
+    return [budget for budget in BUDGETS if budget <= trials] or [trials]
 
 
 def heading(budgets: Sequence[int]) -> str:
