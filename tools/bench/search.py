@@ -230,9 +230,7 @@ def botorch_qlognehvi(task: Task, trials: int, seed: int, batch: int) -> np.ndar
         model = ModelListGP(*(SingleTaskGP(columns(rows), scaled[:, [j]]) for j in range(scaled.shape[1])))
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
         worst = (-torch.tensor(task.front.reference) - figures.mean(0)) / figures.std(0)
-        acquisition = qLogNoisyExpectedHypervolumeImprovement(
-            model, worst.tolist(), columns(rows), prune_baseline=True, cache_root=False
-        )
+        acquisition = qLogNoisyExpectedHypervolumeImprovement(model, worst.tolist(), columns(rows), prune_baseline=True)
         drawn = np.unique(encoding.masked(encoding.draw(2048, rng)), axis=0)
         choices = columns(drawn)
         best, _ = optimize_acqf_discrete(acquisition, q=1, choices=choices, max_batch_size=512)
