@@ -39,7 +39,7 @@ def differing(mobile: MobileSpace, sample: Sample) -> set[str]:
 @both
 @given(seed=seeds, opened=st.sets(st.sampled_from(CHOICES)))
 def test_only_what_is_open_differs_from_a_largest_network(mobile: MobileSpace, seed: int, opened: set[str]) -> None:
-    allowed = set().union(*(SUFFIXES[choice] for choice in opened))
+    allowed = set[str]().union(*(SUFFIXES[choice] for choice in opened))
     for sample in (
         draw_opened(mobile, opened, np.random.default_rng(seed)),
         smallest_opened(mobile, opened, np.random.default_rng(seed)),
@@ -51,10 +51,10 @@ def test_only_what_is_open_differs_from_a_largest_network(mobile: MobileSpace, s
 @pytest.mark.parametrize("choice", CHOICES)
 def test_what_is_open_does_differ(mobile: MobileSpace, choice: str) -> None:
     rng = np.random.default_rng(0)
-    drawn = set().union(*(differing(mobile, draw_opened(mobile, {choice}, rng)) for _ in range(20)))
+    drawn = set[str]().union(*(differing(mobile, draw_opened(mobile, {choice}, rng)) for _ in range(20)))
     assert drawn == SUFFIXES[choice]
     # All blocks of the smallest network are of one kind; the kernel exists where the network is of separable blocks.
-    ends = set().union(*(differing(mobile, smallest_opened(mobile, {choice}, rng)) for _ in range(20)))
+    ends = set[str]().union(*(differing(mobile, smallest_opened(mobile, {choice}, rng)) for _ in range(20)))
     assert ends == SUFFIXES[choice] - {"kind"}
 
 
