@@ -256,7 +256,9 @@ def runs_of(method: str, task: Task, seeds: int, trials: int, batch: int) -> lis
     for seed in range(seeds):
         runs.append(METHODS[method](task, trials, seed, batch))
         spent = time.perf_counter() - started
-        figures = ", ".join(f"{task.regret(runs[-1][:budget]):.2f} at {budget}" for budget in budgets_within(trials))
+        figures = ", ".join(
+            f"{task.front.regret(runs[-1][:budget]):.2f} at {budget}" for budget in budgets_within(trials)
+        )
         line = f"{task.name}, {method}: {seed + 1} of {seeds} seeds, {spent:.0f} s, regret {figures}"
         print(line, file=sys.stderr, flush=True)
     return runs
