@@ -25,8 +25,9 @@ FOLDER = "EDGETUNE_LIBRARY"
 """The environment variable that moves the library."""
 LONGEST_NAME = 150  # bytes of a run's name in a file's name, which may have 255
 LISTENED_TO = 3  # earlier studies, the most alike first
-DATA, TRAINING = "data set", "supernet training"
-"""The study's notes with its data set's meta-features, and with what decided its supernet's weights."""
+DATA, TRAINING, BEGUN = "data set", "supernet training", "supernet begun with"
+"""The study's notes with its data set's meta-features, with what decided its supernet's weights, and with the content
+hashes of other pictures that those it began with were learnt from."""
 
 
 def library_folder(named: str | None = None) -> Path:
@@ -46,7 +47,8 @@ class Entry:
     """One finished study. `data` are its data set's meta-features; `training` tells supernets' trainings apart.
 
     `run` is where it was kept; a later run may stand there, of another `created_at`. Older entries do not know it: 0.
-    `content` is the content hash of its pictures, empty in older entries.
+    `content` is the content hash of its pictures, empty in older entries; `learnt_from` has those of all pictures that
+    its supernet knows, its own or not, and is empty where that is not known.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Entry:
     training: str = ""
     created_at: FiniteFloat = 0.0
     content: str = ""
+    learnt_from: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if len(self.samples) != len(self.figures):
@@ -86,6 +89,7 @@ def _entry(run: Path, study: Study) -> Entry:
     objectives, settings = noted_objectives(study), settings_of(study)
     if not objectives:
         raise StudyError("its study does not say what it searched for", where=run, mend="name a newer run")
+    begun = study.note(BEGUN)
     usable = [trial for trial in study.trials() if trial.values is not None]
     return Entry(
         source=run.resolve().name,
@@ -99,6 +103,7 @@ def _entry(run: Path, study: Study) -> Entry:
         training=study.note(TRAINING, ""),
         created_at=study.created_at,
         content=settings["data"],
+        learnt_from=[] if begun is None else sorted({settings["data"], *begun}),
     )
 
 

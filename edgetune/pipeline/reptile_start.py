@@ -6,25 +6,24 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
-from itertools import chain
 
 import numpy as np
 from torch import Tensor
 
 from edgetune.config import Distillation, LossWeights
 from edgetune.data.load import find_prepared
-from edgetune.data.pictures import Dataset, Pictures
+from edgetune.data.pictures import Dataset
 from edgetune.distill.loop import Recipe
 from edgetune.distill.reptile import Weights, reptile
 from edgetune.files import atomic_write
 from edgetune.insight.state import note_event
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import DATA, entries_in, library_folder
+from edgetune.pipeline.library import BEGUN, DATA, entries_in, library_folder
 from edgetune.pipeline.meta_features import distance
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
+from edgetune.pipeline.unseen import Unseen
 from edgetune.report.explanation import Event
 from edgetune.reporter import Reporter, Say
 from edgetune.search.study import Study
@@ -56,9 +55,9 @@ def choose_tasks(study: Study, task: Task, say: Say) -> None:
     entries = entries_in(library_folder(task.config.learning.library), say)
     entries.sort(key=lambda entry: distance(study.note(DATA, {}), entry.data))
     known = ((entry.source, entry.content) for entry in entries if entry.content)
-    looked_at, found = _digests(task.dataset.validation, task.dataset.test), dict[str, Earlier]()
+    unseen, found = Unseen(task.dataset), dict[str, Earlier]()
     for earlier in _still_there(known):
-        if _fits(earlier.dataset, task) and looked_at.isdisjoint(_digests(earlier.dataset.train)):
+        if _fits(earlier.dataset, task) and unseen.by(earlier.dataset):
             found.setdefault(earlier.dataset.name, earlier)
     if len(found) < FEWEST:
         say(
@@ -99,6 +98,7 @@ def learn_start(
     rounds = [partial(_learnt, tasks[i % len(tasks)], i % len(tasks), plan.supernet, i) for i in range(count)]
     found = reptile(start, rounds, progress=partial(reporter.progress, "reptile"))
     weights = {name: found[name].cpu().contiguous() for name in body_of(supernet)}
+    study.set_note(BEGUN, [earlier.dataset.content_hash for earlier in chosen])
     with atomic_write(folder.supernet_start) as aside:
         save_file(weights, aside)
     what = f"begins with a start learnt over {', '.join(earlier.source for earlier in chosen)}"
@@ -147,8 +147,3 @@ def _still_there(known: Iterable[tuple[str, str]]) -> Iterator[Earlier]:
 def _fits(dataset: Dataset, task: Task) -> bool:
     alike = dataset.channels == task.dataset.channels and space_for(dataset.resolution) is task.space
     return alike and dataset.name != task.dataset.name
-
-
-def _digests(*splits: Pictures) -> set[bytes]:
-    images = chain.from_iterable(pictures.images for pictures in splits)
-    return {sha256(image.tobytes()).digest() for image in images}

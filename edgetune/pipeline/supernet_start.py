@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from edgetune.data.load import find_prepared
 from edgetune.distill.training_state import identity_of, read_weights
 from edgetune.errors import StorageError, StudyError
 from edgetune.files import atomic_write
 from edgetune.insight.state import note_event
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import TRAINING, Entry, entry_of
+from edgetune.pipeline.library import BEGUN, TRAINING, Entry, entry_of
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
+from edgetune.pipeline.unseen import Unseen
 from edgetune.report.explanation import Event
 from edgetune.reporter import Say
 from edgetune.search.study import Study
@@ -42,6 +44,7 @@ def begin_supernet(
     Where the earlier training was the same in everything that decides weights, this one goes on from its checkpoint,
     which is its end unless it was stopped; the board, the limits and the strategy decide none of them. Else the weights
     are those of the first earlier supernet of which half or more fit by name and shape, and are trained as any others.
+    None is used that knows a picture which this search is judged or tested on.
 
     Parameters
     ----------
@@ -54,7 +57,9 @@ def begin_supernet(
         training = training_of(task, plan, outputs)
         study.set_note(TRAINING, training)  # of the checkpoint that is made now: a given teacher may change later
         if not folder.supernet_start.exists():
+            study.set_note(BEGUN, [])
             left = [now for entry in earlier if (now := _still_there(entry, say)) is not None]
+            left = _fair(left, Unseen(task.dataset), say)
             identity = identity_of(supernet, plan.supernet.key, task.config.seed, task.dataset.train.labels)
             for entry in [entry for entry in left if entry.training == training]:
                 if _take_over(entry, identity, study, folder, say):
@@ -81,6 +86,22 @@ def _still_there(entry: Entry, say: Say) -> Entry | None:
     return now
 
 
+def _fair(entries: list[Entry], unseen: Unseen, say: Say) -> list[Entry]:
+    """Those whose supernets know none of this search's validation and test pictures, nor did what they began with."""
+    fair = []
+    for entry in entries:
+        known = [find_prepared(content) for content in entry.learnt_from]
+        if not known or None in known:
+            reason = "the pictures that it has learnt from are not known any more"
+        elif not all(unseen.by(dataset) for dataset in known if dataset is not None):
+            reason = "it has learnt from pictures that this search is judged or tested on"
+        else:
+            fair.append(entry)
+            continue
+        say(f"the supernet of {entry.source} is not used: {reason}")
+    return fair
+
+
 def _take_over(entry: Entry, identity: str, study: Study, folder: RunFolder, say: Say) -> bool:
     """Copies a checkpoint that the training can go on from."""
     checkpoint = RunFolder(Path(entry.run)).supernet
@@ -89,6 +110,7 @@ def _take_over(entry: Entry, identity: str, study: Study, folder: RunFolder, say
     except StudyError as error:
         say(f"warning: {error}")
         return False
+    study.set_note(BEGUN, entry.learnt_from)
     with atomic_write(folder.supernet) as aside:
         shutil.copyfile(checkpoint, aside)
     _tell(study, f"that of {entry.source}", "it was trained in the same way", say)
@@ -103,6 +125,7 @@ def _take_weights(entry: Entry, supernet: Supernet, study: Study, folder: RunFol
     share = sum(map(Tensor.numel, weights.values())) / sum(map(Tensor.numel, supernet.parameters()))
     if share < HALF:
         return False
+    study.set_note(BEGUN, entry.learnt_from)
     with atomic_write(folder.supernet_start) as aside:
         save_file(weights, aside)
     _tell(study, f"begins with the weights of {entry.source}", f"{share:.0%} of them fit", say)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgetune.search.expected_front import ExpectedFront
+from edgetune.search.feasibility import Nearest, find_feasible
 from edgetune.search.genetic import mutant
 from edgetune.search.importance import Model
 from edgetune.search.narrowing import Action, Change, moved_into, narrowed, options_of, widened
@@ -31,7 +33,7 @@ TRIED = 4  # trials of an option before it can be dropped
 FOCUS = 0.8  # of the proposals, times what the surrogate has earned, keep to their stretch of the front
 NEW = 0.25  # of the proposals after a pool was widened, draw its value anew
 OPTIMISM = 2.5  # standard deviations by which an option may be better than it looks
-TRIES = 64  # mutants, before the inner strategy's own proposal is taken
+TRIES = 64  # mutants, before a wider part of the space is looked at
 
 
 class AdaptiveSpace(Wrapping):
@@ -49,7 +51,7 @@ class AdaptiveSpace(Wrapping):
         A parameter with less than this part of an average share in the variation of every objective is frozen.
     pools
         Options by label, in a row, or two bounds of a range, that the search begins with; a pool whose edge the front
-        reaches is widened, as far as the space declares. Until then nothing is tried outside.
+        reaches is widened, as far as the space declares. Until then nothing is tried outside, unless all inside was.
     on_change
         Told each change.
     on_focus
@@ -95,7 +97,8 @@ class AdaptiveSpace(Wrapping):
             sample = self._new_within(narrowed(self.problem.space, allowed), proposed, rng, anew=designed)
             if sample is not None:
                 return self._instead(sample, proposed)
-        return proposed
+        left = self._left_in_pools(proposed, rng)
+        return proposed if left is None else self._instead(left, proposed)
 
     def _allowed_for(self, proposed: Sample, rng: np.random.Generator) -> list[Mapping[str, tuple[Value, ...]]]:
         """Where to look for a sample in the place of the proposed one, the narrowest first; nowhere: it is taken."""
@@ -109,6 +112,13 @@ class AdaptiveSpace(Wrapping):
                 stretch[label] = tuple(value for value in options if value in left) or left
             return [stretch, *spaces]
         return spaces
+
+    def _left_in_pools(self, proposed: Sample, rng: np.random.Generator) -> Sample | None:
+        """A new sample within the pools, looked for at length; None where all of them were tried."""
+        pools = narrowed(self.problem.space, self.pools)
+        if all(pools.by_label[label].holds(value) for label, value in proposed.values.items()):
+            return proposed
+        return find_feasible(Nearest(replace(self.problem, space=pools)), self.known, rng)
 
     def _new_within(self, space: Space, proposed: Sample, rng: np.random.Generator, *, anew: bool) -> Sample | None:
         sample = moved_into(space, proposed, rng, anew=anew)

@@ -15,7 +15,7 @@ from edgetune.distill.training_state import read_weights
 from edgetune.insight.state import RunState
 from edgetune.latency.predictor import Predictor
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import TRAINING, Entry, entry_of
+from edgetune.pipeline.library import BEGUN, TRAINING, Entry, entry_of
 from edgetune.pipeline.plan import Plan, plan_of
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.supernet_start import begin_supernet, training_of
@@ -26,9 +26,17 @@ from edgetune.search.study import Study
 BRIEF = {"epochs": 0.2, "learning_rate": 0.005, "batch_size": 64}
 
 
-def task_of(seed: int = 0, device: str = "rpi4") -> Task:
-    config = SearchConfig.model_validate({"data": "digits", "seed": seed, "device": device, "supernet_training": BRIEF})
+def task_of(seed: int = 0, device: str = "rpi4", resolution: int = 8, **training: object) -> Task:
+    training = {**BRIEF, **training}
+    config = SearchConfig.model_validate(
+        {"data": "digits", "seed": seed, "device": device, "resolution": resolution, "supernet_training": training}
+    )
     return Task(config, load_data(config), Predictor.load(device))
+
+
+def otherwise_trained() -> Task:
+    """The same pictures, split alike, and another recipe."""
+    return task_of(learning_rate=0.006)
 
 
 def plan(task: Task) -> Plan:
@@ -43,13 +51,17 @@ def train(task: Task, supernet: Supernet, folder: RunFolder) -> None:
     task.train_supernet(supernet, outputs_of(task), plan(task).supernet, checkpoint=folder.supernet)
 
 
-def run_in(run: Path, checkpoint: Path | bytes, training: str) -> Entry:
-    """A run's folder with a study and this supernet."""
+def run_in(
+    run: Path, checkpoint: Path | bytes, training: str, data: str | None = None, begun_with: list[str] | None = None
+) -> Entry:
+    """A run's folder with a study and this supernet, by default of the digits' first split alone."""
     run.mkdir(exist_ok=True)
-    settings = {"config": {"data": "digits", "device": "rpi4"}, "data": "", "space": "mobile"}
+    data = task_of().dataset.content_hash if data is None else data
+    settings = {"config": {"data": "digits", "device": "rpi4"}, "data": data, "space": "mobile"}
     with Study.create(RunFolder(run).study, settings) as study:
         note_objectives(study, task_of().problem)
         study.set_note(TRAINING, training)
+        study.set_note(BEGUN, begun_with or [])
     content = checkpoint if isinstance(checkpoint, bytes) else checkpoint.read_bytes()
     RunFolder(run).supernet.write_bytes(content)
     return entry_of(run)
@@ -83,13 +95,57 @@ def test_another_board_takes_the_whole_training(tmp_path: Path, earlier: Entry) 
     assert all(torch.equal(weight, trained[name]) for name, weight in supernet.state_dict().items())
 
 
-def test_another_seed_begins_with_the_weights(tmp_path: Path, earlier: Entry) -> None:
-    supernet, said = begun(task_of(seed=1), tmp_path, [earlier])
+def test_another_training_begins_with_the_weights(tmp_path: Path, earlier: Entry) -> None:
+    supernet, said = begun(otherwise_trained(), tmp_path, [earlier])
     assert said == ["the supernet: begins with the weights of earlier (100% of them fit)"]
     trained = read_weights(RunFolder(Path(earlier.run)).supernet)
     assert all(torch.equal(weight, trained[name]) for name, weight in supernet.named_parameters())
     (event,) = RunState.read(RunFolder(tmp_path).study).events
     assert event.action == "supernet" and "earlier" in event.what
+
+
+@pytest.mark.parametrize("asked", [{"seed": 1}, {"seed": 1, "resolution": 10}], ids=["8 pixels", "10 pixels"])
+def test_no_supernet_that_was_trained_on_this_splits_test_pictures(
+    tmp_path: Path, earlier: Entry, asked: dict[str, int]
+) -> None:
+    """Another seed splits the digits in another way, at any resolution."""
+    task = task_of(**asked)
+    assert not set(task.dataset.splits["test"]).isdisjoint(task_of().dataset.splits["train"])
+    supernet, said = begun(task, tmp_path, [earlier])
+    assert len(said) == 1 and "earlier is not used" in said[0] and "tested on" in said[0]
+    assert not RunFolder(tmp_path).supernet_start.exists()
+    for one, fresh in zip(supernet.parameters(), task.new_supernet().parameters(), strict=True):
+        assert torch.equal(one, fresh)
+
+
+def test_the_same_split_at_another_resolution_is_fair(tmp_path: Path, earlier: Entry) -> None:
+    _, said = begun(task_of(resolution=10), tmp_path, [earlier])
+    assert said == ["the supernet: begins with the weights of earlier (100% of them fit)"]
+
+
+def test_what_a_supernet_began_with_is_handed_down(tmp_path: Path, earlier: Entry) -> None:
+    """The second run's pictures are fair to the third; those of the first, whose weights it began with, are not."""
+    first, third = RunFolder(Path(earlier.run)).supernet, task_of(seed=1)
+    ours, theirs = third.dataset.content_hash, task_of().dataset.content_hash
+    second = run_in(tmp_path / "second", first, earlier.training, ours, [theirs])
+    assert set(second.learnt_from) == {ours, theirs}
+    _, said = begun(third, tmp_path / "third", [second])
+    assert len(said) == 1 and "second is not used" in said[0]
+    begun(otherwise_trained(), tmp_path / "heir", [run_in(tmp_path / "own", first, earlier.training)])
+    with Study.open(RunFolder(tmp_path / "heir").study) as study:
+        assert study.note(BEGUN) == [theirs]
+
+
+@pytest.mark.parametrize("why", ["pictures gone", "older run"])
+def test_a_supernet_of_unknown_pictures_is_not_used(tmp_path: Path, earlier: Entry, why: str) -> None:
+    run, trained = tmp_path / "unknown", RunFolder(Path(earlier.run)).supernet
+    run_in(run, trained, earlier.training, "0" * 64 if why == "pictures gone" else None)
+    if why == "older run":
+        with Study.open(RunFolder(run).study) as study:
+            study.set_note(BEGUN, None)
+    _, said = begun(task_of(), tmp_path / "run", [entry_of(run)])
+    assert len(said) == 1 and "not known any more" in said[0]
+    assert not RunFolder(tmp_path / "run").supernet.exists() and not RunFolder(tmp_path / "run").supernet_start.exists()
 
 
 @pytest.mark.parametrize("other", [{"in_place": True}, {"shrinking": {"kernel": 0.5}}], ids=["in place", "shrinking"])
@@ -100,7 +156,7 @@ def test_other_batches_make_another_training(earlier: Entry, other: dict[str, An
 
 
 def test_of_other_classes_all_but_the_head_fits(tmp_path: Path, earlier: Entry) -> None:
-    digits = task_of(seed=1)
+    digits = otherwise_trained()
     task = replace(digits, dataset=replace(digits.dataset, classes=digits.dataset.classes[:5]))
     supernet, _ = begun(task, tmp_path, [earlier])
     trained = read_weights(RunFolder(Path(earlier.run)).supernet)
@@ -115,7 +171,7 @@ def test_of_few_weights_that_fit_none_are_taken(tmp_path: Path, earlier: Entry) 
     trained = torch.load(RunFolder(Path(earlier.run)).supernet, weights_only=True)
     trained["module"] = {name: weight[:1] for name, weight in trained["module"].items()}
     torch.save(trained, tmp_path / "small.pt")
-    task = task_of(seed=1)
+    task = otherwise_trained()
     supernet, said = begun(task, tmp_path, [run_in(tmp_path / "other", tmp_path / "small.pt", earlier.training)])
     assert said == []
     for one, fresh in zip(supernet.parameters(), task.new_supernet().parameters(), strict=True):
@@ -123,8 +179,8 @@ def test_of_few_weights_that_fit_none_are_taken(tmp_path: Path, earlier: Entry) 
 
 
 def test_a_resumed_run_begins_with_the_same_though_the_earlier_one_is_gone(tmp_path: Path, earlier: Entry) -> None:
-    first, _ = begun(task_of(seed=1), tmp_path, [earlier])
-    again, said = begun(task_of(seed=1), tmp_path, [replace(earlier, run=str(tmp_path / "gone"))])
+    first, _ = begun(otherwise_trained(), tmp_path, [earlier])
+    again, said = begun(otherwise_trained(), tmp_path, [replace(earlier, run=str(tmp_path / "gone"))])
     assert said == []
     for one, other in zip(first.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -135,7 +191,7 @@ def test_what_is_gone_or_damaged_is_passed_over(tmp_path: Path, earlier: Entry) 
     (bare := tmp_path / "bare").mkdir()
     RunFolder(bare).supernet.write_bytes(b"without a study")
     entries = [replace(earlier, run=str(tmp_path / "gone")), damaged, replace(earlier, run=str(bare))]
-    task = task_of(seed=1)
+    task = otherwise_trained()
     supernet, said = begun(task, tmp_path / "run", entries)
     assert len(said) == 2 and "bare" in said[0] and "damaged" in said[1]
     for one, other in zip(supernet.parameters(), task.new_supernet().parameters(), strict=True):

@@ -137,6 +137,18 @@ def test_a_pool_is_widened_to_where_the_front_goes_but_not_beyond_the_space(tmp_
         assert set(pools[label]) <= set(pool) <= set(SPACE.by_label[label].options)  # type: ignore[union-attr]
 
 
+def test_with_the_changes_used_up_a_proposal_stays_in_the_pools_until_they_are_too() -> None:
+    """What is left within the changes is one sample, within the pools sixteen, in the space eighty."""
+    space = Space("toy", (Choice("a", tuple(range(4))), Choice("b", tuple(range(4))), Choice("c", tuple(range(5)))))
+    pools = {"c": (2,)}
+    strategy = AdaptiveSpace(RandomSearch(Problem(space, (Objective("error"),)), seed=1), pools=pools)
+    strategy.allowed |= {"a": (0,), "b": (0,)}
+    samples = strategy.ask(80)
+    assert len({sample.hash for sample in samples}) == 80
+    assert [sample["c"] for sample in samples[:16]] == [2] * 16
+    assert 2 not in [sample["c"] for sample in samples[16:]]
+
+
 def test_an_option_is_thawed_when_the_front_has_it() -> None:
     strategy = AdaptiveSpace(NSGA2(PROBLEM))
     strategy.allowed = {"m1": (0, 1)}
