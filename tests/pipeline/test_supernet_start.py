@@ -106,7 +106,7 @@ def test_another_training_begins_with_the_weights(tmp_path: Path, earlier: Entry
 
 @pytest.mark.parametrize("asked", [{"seed": 1}, {"seed": 1, "resolution": 10}], ids=["8 pixels", "10 pixels"])
 def test_no_supernet_that_was_trained_on_this_splits_test_pictures(
-    tmp_path: Path, earlier: Entry, asked: dict[str, int]
+    tmp_path: Path, earlier: Entry, asked: dict[str, Any]
 ) -> None:
     """Another seed splits the digits in another way, at any resolution."""
     task = task_of(**asked)
