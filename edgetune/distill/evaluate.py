@@ -34,10 +34,17 @@ def top1(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((logits.argmax(1) == labels).mean())
 
 
+def top1_on(
+    forward: Callable[[Tensor], Tensor], pictures: Pictures, *, device: torch.device, fast: bool = False
+) -> float:
+    """Top-1 of what `forward` says of raw pictures; see :func:`logits_of`."""
+    return top1(logits_of(forward, pictures, device=device, fast=fast), pictures.labels)
+
+
 def accuracy(module: nn.Module, pictures: Pictures, *, fast: bool = False) -> float:
     """Top-1 of a module in evaluation mode; see :func:`logits_of`."""
     device = next(module.parameters()).device
-    return top1(logits_of(module.eval(), pictures, device=device, fast=fast), pictures.labels)
+    return top1_on(module.eval(), pictures, device=device, fast=fast)
 
 
 def enough(count: int, resolution: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from edgetune.data.pictures import Dataset
 from edgetune.distill.compiled import compiled
-from edgetune.distill.evaluate import logits_of, top1
+from edgetune.distill.evaluate import top1_on
 from edgetune.distill.linear_probe import fit_classifier
 from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.precision import mixed_precision
@@ -165,4 +165,4 @@ def fine_tune(
 
 def _validated(teacher: TorchTeacher, dataset: Dataset) -> float:
     device = next(teacher.module.parameters()).device
-    return top1(logits_of(teacher.logits, dataset.validation, device=device, fast=True), dataset.validation.labels)
+    return top1_on(teacher.logits, dataset.validation, device=device, fast=True)

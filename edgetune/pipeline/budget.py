@@ -45,8 +45,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     task, times = replace(task, dataset=replace(dataset, train=few)), len(dataset.train) / len(few)
     logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
     teacher, teacher_epoch = given, 0.0
-    # Of the teacher at each training picture and its mirror image, or at all views, and once
-    # at some of the validation split.
+    # Of the teacher: at each training picture and its mirror image, or all views; once at some of the validation split.
     views = task.config.augmentation.views
     looks = (views if views > 1 else 2) + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
     if teacher is None:

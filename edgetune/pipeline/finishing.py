@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from edgetune.distill.evaluate import accuracy, logits_of, top1
+from edgetune.distill.evaluate import accuracy, top1_on
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
@@ -159,9 +159,9 @@ class Finisher:
 
     def teacher_card(self) -> cards.Teacher:
         """With its top-1 on the test split, which is computed once."""
-        teacher, test = self.teacher, self.task.dataset.test
+        teacher = self.teacher
         known = self.study.note(note_names.TEACHER_TEST_TOP1)
         if known is None:
-            known = top1(logits_of(teacher.logits, test, device=self.device), test.labels)
+            known = top1_on(teacher.logits, self.task.dataset.test, device=self.device)
             self.study.set_note(note_names.TEACHER_TEST_TOP1, known)
         return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)

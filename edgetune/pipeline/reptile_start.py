@@ -15,16 +15,14 @@ from edgetune.data.load import find_prepared
 from edgetune.data.pictures import Dataset
 from edgetune.distill.loop import Recipe
 from edgetune.distill.reptile import Weights, reptile
-from edgetune.files import atomic_write
-from edgetune.insight.state import note_event
 from edgetune.nets.elastic import Supernet
-from edgetune.pipeline.library import BEGUN, DATA, entries_in, library_folder
+from edgetune.pipeline.library import DATA, entries_in, library_folder
 from edgetune.pipeline.meta_features import distance
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.run_folder import RunFolder
+from edgetune.pipeline.supernet_start import keep_start
 from edgetune.pipeline.task import Task
 from edgetune.pipeline.unseen import Unseen
-from edgetune.report.explanation import Event
 from edgetune.reporter import Reporter, Say
 from edgetune.search.study import Study
 from edgetune.space.mobile import space_for
@@ -81,8 +79,6 @@ def learn_start(
     The tasks' labels are learnt, without their teachers, in as many batches as the supernet's own training has. Each
     task has a classifier of its own, which is no part of the start.
     """
-    from safetensors.torch import save_file
-
     if folder.supernet.exists() or folder.supernet_start.exists():
         return
     chosen = chosen_tasks(study)
@@ -98,13 +94,10 @@ def learn_start(
     rounds = [partial(_learnt, tasks[i % len(tasks)], i % len(tasks), plan.supernet, i) for i in range(count)]
     found = reptile(start, rounds, progress=partial(reporter.progress, "reptile"))
     weights = {name: found[name].cpu().contiguous() for name in body_of(supernet)}
-    study.set_note(BEGUN, [earlier.dataset.content_hash for earlier in chosen])
-    with atomic_write(folder.supernet_start) as aside:
-        save_file(weights, aside)
+    learnt_from = [earlier.dataset.content_hash for earlier in chosen]
     what = f"begins with a start learnt over {', '.join(earlier.source for earlier in chosen)}"
     reason = f"Reptile, {count} rounds of {BATCHES} batches"
-    note_event(study, Event(0, "supernet", what, reason))
-    reporter.say(f"the supernet: {what} ({reason})")
+    keep_start(weights, learnt_from, study, folder, what, reason, reporter.say)
 
 
 def body_of(supernet: Supernet) -> dict[str, Tensor]:

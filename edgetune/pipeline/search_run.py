@@ -16,8 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from edgetune import units
-from edgetune.data.pictures import Pictures
-from edgetune.distill.evaluate import logits_of, top1
+from edgetune.distill.evaluate import top1_on
 from edgetune.distill.precision import best_device
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.teacher_outputs import Views, teacher_outputs
@@ -76,7 +75,8 @@ class SearchRun:
             check_engine(self.config)  # a cluster may have gone since the run began
         with self.stage("teacher"):
             teacher = self.teacher(plan)
-            learning.know_teacher(self.study, self.task, partial(self.top1_of, teacher), self.reporter.say)
+            top1_of = partial(top1_on, teacher.logits, device=self.device)
+            learning.know_teacher(self.study, self.task, top1_of, self.reporter.say)
         with self.stage("teacher outputs"):
             outputs = self.teacher_outputs(teacher)
         with self.stage("supernet"):
@@ -250,9 +250,6 @@ class SearchRun:
         bundle = finisher.bundle(distilled, formats, form, int8)
         tell_the_front(self.study, self.folder, finalist_of(self.task, distilled, bundle, self.folder.path))
         return bundle
-
-    def top1_of(self, teacher: Teacher, pictures: Pictures) -> float:
-        return top1(logits_of(teacher.logits, pictures, device=self.device), pictures.labels)
 
     def insight(self, trials: list[Trial], chosen: list[Trial], judge: Judge) -> Insight:
         """Why the finalists are what they are; some choices are changed and judged, where that takes no training."""

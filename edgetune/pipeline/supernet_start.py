@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -119,17 +120,31 @@ def _take_over(entry: Entry, identity: str, study: Study, folder: RunFolder, say
 
 def _take_weights(entry: Entry, supernet: Supernet, study: Study, folder: RunFolder, say: Say) -> bool:
     """Keeps the weights that fit, where they are half or more."""
-    from safetensors.torch import save_file
-
     weights = _fitting(supernet, RunFolder(Path(entry.run)).supernet, say)
     share = sum(map(Tensor.numel, weights.values())) / sum(map(Tensor.numel, supernet.parameters()))
     if share < HALF:
         return False
-    study.set_note(BEGUN, entry.learnt_from)
-    with atomic_write(folder.supernet_start) as aside:
-        save_file(weights, aside)
-    _tell(study, f"begins with the weights of {entry.source}", f"{share:.0%} of them fit", say)
+    what, reason = f"begins with the weights of {entry.source}", f"{share:.0%} of them fit"
+    keep_start(weights, entry.learnt_from, study, folder, what, reason, say)
     return True
+
+
+def keep_start(
+    weights: Mapping[str, Tensor],
+    learnt_from: Sequence[str],
+    study: Study,
+    folder: RunFolder,
+    what: str,
+    reason: str,
+    say: Say,
+) -> None:
+    """Has a supernet begin with these weights, which know the pictures of such content hashes, and says so."""
+    from safetensors.torch import save_file
+
+    study.set_note(BEGUN, list(learnt_from))
+    with atomic_write(folder.supernet_start) as aside:
+        save_file(dict(weights), aside)
+    _tell(study, what, reason, say)
 
 
 def training_of(task: Task, plan: Plan, outputs: np.ndarray) -> str:

@@ -17,9 +17,10 @@ from edgetune.distill.precision import best_device
 from edgetune.nets.elastic import Supernet
 from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task
+from edgetune.space.architecture import Architecture
 from edgetune.space.shrinking import CHOICES
 from tools.bench.distil_setup import Log
-from tools.bench.distil_supernet import clocked, prepared
+from tools.bench.distil_supernet import clocked, prepared, random_networks
 
 CLOCKED = 20
 """Steps of a training that is only clocked; they go through all of its phases."""
@@ -50,7 +51,7 @@ def supernets(options: argparse.Namespace) -> None:
                 continue
             config = SearchConfig.model_validate({"data": options.data, "seed": seed, **WAYS[way]})
             supernet, recipe, seconds = trained_for(options.seconds, replace(task, config=config), outputs)
-            tops = [inherited(task, supernet, number) for number in range(options.networks)]
+            tops = [inherited(task, supernet, one) for one in random_networks(task, options.networks)]
             log.add(way=way, seed=seed, epochs=recipe.epochs, seconds=seconds, tops=tops)
     print("| way | seeds | epochs | inherited | Kendall's τ |\n|---|---|---|---|---|")
     for way in dict.fromkeys(row["way"] for row in log.rows):
@@ -74,10 +75,8 @@ def trained_for(seconds: float, task: Task, outputs: np.ndarray) -> tuple[Supern
     return supernet, recipe, clocked(partial(task.train_supernet, supernet, outputs, recipe))
 
 
-def inherited(task: Task, supernet: Supernet, number: int) -> float:
-    """Test top-1 of the `number`-th of the random networks that `ranking` compares."""
-    rng = np.random.default_rng(1)
-    samples = [task.space.space.draw(rng) for _ in range(number + 1)]
-    network = supernet.extract(task.architecture(samples[-1])).to(best_device())
+def inherited(task: Task, supernet: Supernet, architecture: Architecture) -> float:
+    """Test top-1 of a network with the supernet's weights."""
+    network = supernet.extract(architecture).to(best_device())
     recalibrate(network, task.dataset.train.images)
     return accuracy(network, task.dataset.test)

@@ -12,7 +12,7 @@ import torch
 
 from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset
-from edgetune.distill.evaluate import logits_of, top1
+from edgetune.distill.evaluate import top1_on
 from edgetune.distill.loop import Recipe
 from edgetune.distill.precision import best_device
 from edgetune.distill.teacher import Teacher
@@ -62,7 +62,7 @@ def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.n
     outputs = teacher_outputs(teacher, dataset.train, key=key, flip=True, cache=cache, device=device)
     few = dataset.test.first(1000)
     print(
-        f"teacher: {teacher.name}, {100 * top1(logits_of(teacher.logits, few, device=device), few.labels):.1f} % "
+        f"teacher: {teacher.name}, {100 * top1_on(teacher.logits, few, device=device):.1f} % "
         "of the first 1,000 test pictures",
         flush=True,
     )

@@ -30,6 +30,7 @@ from edgetune.search.pareto import front, hypervolume
 from edgetune.search.run import run_search
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
+from edgetune.space.architecture import Architecture
 from edgetune.space.parameters import Sample
 from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
 
@@ -42,7 +43,7 @@ def ranking(options: argparse.Namespace) -> None:
     task, outputs = prepared(options)
     log = Log(options.log)
     supernet = trained_supernet(task, outputs, options, log)
-    recipe, rng = recipe_of(options), np.random.default_rng(1)
+    recipe = recipe_of(options)
     one_epoch = replace(recipe, epochs=1, learning_rate=recipe.learning_rate / 2)
 
     def compare(number: int, inherited: Network, alone: Network, tuned: Network, progress: Progress) -> None:
@@ -52,7 +53,7 @@ def ranking(options: argparse.Namespace) -> None:
         figures = {"inherited": inherited, "alone": alone, "tuned": tuned}
         log.add(network=number, **{name: accuracy(network, task.dataset.test) for name, network in figures.items()})
 
-    chosen = [task.architecture(task.space.space.draw(rng)) for _ in range(options.networks)]
+    chosen = random_networks(task, options.networks)
     comparisons = [
         partial(compare, n, supernet.extract(plan), fresh(plan, task.dataset, seed=n), supernet.extract(plan))
         for n, plan in enumerate(chosen)
@@ -69,6 +70,12 @@ def ranking(options: argparse.Namespace) -> None:
         f"{len(rows)} networks: Kendall tau {tau.statistic:.2f} (p {tau.pvalue:.1g}); inherited, tuned for an epoch, "
         f"against alone for {options.epochs}: {gap.mean():+.2f} points, from {gap.min():+.2f} to {gap.max():+.2f}"
     )
+
+
+def random_networks(task: Task, count: int) -> list[Architecture]:
+    """The same ones each time: logs speak of them by number."""
+    rng = np.random.default_rng(1)
+    return [task.architecture(task.space.space.draw(rng)) for _ in range(count)]
 
 
 def prepared(options: argparse.Namespace) -> tuple[Task, np.ndarray]:

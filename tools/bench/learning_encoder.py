@@ -28,9 +28,8 @@ from tools.bench.nasbench201 import LABELS, Cell, cell_of, read_rows
 TRIALS = (10, 25, 50, 100)
 HELD_OUT = 2000  # of the cells that were not tried
 HIDDEN, EMBEDDING, STEPS, BATCH = 128, 16, 3000, 256
-WEIGHTS = {
-    name: kernel**2 for name, kernel in CONVS.items()
-}  # parameters of an operator, in those of a 1 × 1 convolution
+WEIGHTS = {name: kernel**2 for name, kernel in CONVS.items()}
+"""Parameters of an operator, in those of a 1 × 1 convolution."""
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]  # values, groups, options: see GaussianProcess
 
