@@ -335,7 +335,7 @@ class SearchConfig(Section):
     distillation: Distillation = Distillation()
     augmentation: Augmentation = Augmentation()
     learning: Learning = Learning()
-    teacher_training: Training = Training(epochs=8, learning_rate=0.005)
+    teacher_training: Training | None = None
     supernet_training: SupernetTraining = SupernetTraining()
     trial_training: TrialTraining | None = None
     finalist_training: Training = Training(epochs=2.5, learning_rate=0.008)

@@ -14,6 +14,7 @@ import torch
 
 from edgetune.distill.evaluate import accuracy, enough, logits_of
 from edgetune.distill.finalist import CALIBRATED_ON as FINALLY_CALIBRATED_ON
+from edgetune.distill.linear_probe import MOST_PICTURES
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.side_by_side import at_once, side_by_side
 from edgetune.distill.teacher import Teacher
@@ -52,7 +53,8 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
         teacher = new_teacher(dataset, initial, seed=0, device=device)
         teacher_epoch = times * _pass(lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher)
-        looks += initial is not None  # and one for a classifier on its features
+        if initial is not None:  # and one for a classifier on its features
+            looks += min(1, MOST_PICTURES / len(dataset.train))
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
     finalists = [copy.deepcopy(network) for _ in range(at_once(device, shares=plan.finalists))]

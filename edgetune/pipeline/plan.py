@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from edgetune.config import Int8Training, SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
+TEACHER = Training(epochs=8, learning_rate=0.005)
+FINE_TUNED_TEACHER = Training(epochs=1, learning_rate=0.005)
+"""One whose features were learnt before: most of what it gains comes within an epoch, and its pictures are large."""
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
 LONGEST = 4.0
 """Times the usual epochs, however much time there is: what more would bring was not looked at."""
@@ -21,7 +24,8 @@ class Plan:
     """Recipes of the trainings, and how many networks are judged and finished.
 
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
-    finalists are fine-tuned with the rounding of their INT8 files where those lose too much.
+    finalists are fine-tuned with the rounding of their INT8 files where those lose too much. `fine_tuned` says that the
+    teacher's features were learnt before.
     """
 
     teacher: Recipe
@@ -31,6 +35,7 @@ class Plan:
     finalists: int
     trial: Recipe | None = None
     int8: Recipe | None = None
+    fine_tuned: bool = False
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
@@ -70,14 +75,16 @@ class Costs:
 
 def plan_of(config: SearchConfig) -> Plan:
     """The whole work."""
+    teacher = config.teacher_training or (FINE_TUNED_TEACHER if config.init_teacher else TEACHER)
     return Plan(
-        teacher=_recipe(config, config.teacher_training, shift=config.augmentation.shift),
+        teacher=_recipe(config, teacher, shift=config.augmentation.shift),
         supernet=_recipe(config, config.supernet_training, shrunk=0.5),
         finalist=_recipe(config, config.finalist_training),
         trials=config.trials,
         finalists=config.finalists,
         trial=_recipe(config, config.trial_training) if config.trial_training else None,
         int8=_recipe(config, config.int8_training) if config.int8_training else None,
+        fine_tuned=config.init_teacher is not None,
     )
 
 
@@ -107,7 +114,7 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
 
     Where time is short, trials and finalists give way by the root of what is missing, though not below a handful, and
     all trainings by the same factor. Where there is more, the teacher, the supernet and the finalists train longer, up
-    to `LONGEST` times; epochs that are asked for, a trial's or INT8's, are not made more.
+    to `LONGEST` times; fine-tuning, of a teacher or with INT8 rounding, and a trial's epochs are not made more.
     """
     share = budget / seconds(plan, costs)
     if share < 1:
@@ -116,12 +123,13 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
         plan, lasting = replace(plan, trials=trials, finalists=finalists), 0.0
     else:
         lasting = _trial_seconds(plan, costs) + _int8_seconds(plan, costs)
+        lasting += plan.fine_tuned * _teacher_seconds(plan, costs)
     training = _training_seconds(plan, costs) - lasting
     fixed = seconds(plan, costs) - training
     factor = min(LONGEST, max(budget - fixed, 0.1 * budget) / training)
     return replace(
         plan,
-        teacher=_times(factor, plan.teacher),
+        teacher=_times(min(1.0, factor) if plan.fine_tuned else factor, plan.teacher),
         supernet=_times(factor, plan.supernet),
         finalist=_times(factor, plan.finalist),
         trial=_times(min(1.0, factor), plan.trial) if plan.trial else None,
@@ -139,7 +147,11 @@ def _training_seconds(plan: Plan, costs: Costs) -> float:
     judging = _trial_seconds(plan, costs) if plan.trial else plan.supernet.epochs * costs.supernet_epoch
     abreast = max(LONGER, (plan.finalists - 1 + LONGER) / costs.finalists_at_once)
     finalists = abreast * plan.finalist.epochs * costs.finalist_epoch
-    return plan.teacher.epochs * costs.teacher_epoch + judging + finalists + _int8_seconds(plan, costs)
+    return _teacher_seconds(plan, costs) + judging + finalists + _int8_seconds(plan, costs)
+
+
+def _teacher_seconds(plan: Plan, costs: Costs) -> float:
+    return plan.teacher.epochs * costs.teacher_epoch
 
 
 def _trial_seconds(plan: Plan, costs: Costs) -> float:

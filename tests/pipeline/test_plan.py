@@ -39,6 +39,14 @@ def test_the_most_accurate_finalist_trains_longest() -> None:
     assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
 
 
+def test_features_that_were_learnt_before_are_fine_tuned_for_an_epoch() -> None:
+    given = {"teacher_training": {"epochs": 3, "learning_rate": 0.001}}
+    fine_tuned = {"init_teacher": "efficientnet-lite0"}
+    assert plan_of(SearchConfig.model_validate(fine_tuned)).teacher.epochs == 1
+    assert plan_of(SearchConfig.model_validate(fine_tuned | given)).teacher.epochs == 3
+    assert plan_of(SearchConfig.model_validate(given)).teacher.epochs == 3
+
+
 @pytest.mark.parametrize(("views", "shift"), [(1, 0), (4, 2)])
 def test_students_are_shown_shifted_pictures_where_the_teacher_looked_at_those(views: int, shift: int) -> None:
     told = {"augmentation": {"shift": 2, "views": views}, "trial_training": {"epochs": 1}}
@@ -109,6 +117,15 @@ def test_trainings_grow_to_four_times_and_what_the_user_counted_does_not() -> No
         LONGEST * plan.finalist.epochs,
     )
     assert (long.trial, long.int8, long.trials, long.finalists) == (plan.trial, plan.int8, 10, plan.finalists)
+
+
+def test_fine_tuning_a_teacher_is_shortened_with_the_rest_but_never_lengthened() -> None:
+    plan = plan_of(SearchConfig(init_teacher="efficientnet-lite0"))
+    filled = fit(plan, 2 * seconds(plan, COSTS), COSTS)
+    assert filled.teacher == plan.teacher
+    assert filled.finalist.epochs > 2 * plan.finalist.epochs
+    assert seconds(filled, COSTS) == pytest.approx(2 * seconds(plan, COSTS))
+    assert fit(plan, 0.3 * seconds(plan, COSTS), COSTS).teacher.epochs < 1
 
 
 def test_a_plan_says_when_little_can_be_learnt() -> None:
