@@ -42,9 +42,8 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         The user's teacher, which need not be trained.
     """
     began, dataset = time.perf_counter(), task.dataset
-    few = dataset.train.first(BATCHES * plan.finalist.batch_size)
-    task, times = replace(task, dataset=replace(dataset, train=few)), len(dataset.train) / len(few)
-    logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
+    task, logits, times = _few(task, plan)
+    few = task.dataset.train
     teacher, teacher_epoch = given, 0.0
     # Of the teacher: at each training picture and its mirror image, or all views; once at some of the validation split.
     views = task.config.augmentation.views
@@ -57,7 +56,6 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
             looks += min(1, MOST_PICTURES / len(dataset.train))
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
-    finalists = [copy.deepcopy(network) for _ in range(at_once(device, shares=plan.finalists))]
     glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
     settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution))
     checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
@@ -74,8 +72,8 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         supernet_epoch=0.0
         if plan.trial
         else times * _pass(lambda recipe: task.train_supernet(supernet, logits, recipe), plan.supernet),
-        finalist_epoch=times * _pass(partial(_side_by_side, task, finalists, logits, device), plan.finalist),
-        finalists_at_once=len(finalists),
+        finalist_epoch=times * _beside_copies(task, network, logits, plan, device),
+        finalists_at_once=at_once(device, shares=plan.finalists),
         trial_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.trial)
         if plan.trial
         else 0.0,
@@ -87,13 +85,33 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     )
 
 
-def _side_by_side(
-    task: Task, networks: Sequence[Network], logits: np.ndarray, device: torch.device, recipe: Recipe
-) -> None:
-    def train(network: Network, progress: Progress) -> None:
-        task.distil(network, logits, recipe, progress=progress)
+def finalist_epochs(task: Task, plan: Plan, networks: Sequence[Network], device: torch.device) -> list[float]:
+    """Seconds that an epoch of each network takes while others are trained beside it; the networks stay as they are."""
+    task, logits, times = _few(task, plan)
+    return [times * _beside_copies(task, network, logits, plan, device) for network in networks]
 
-    side_by_side([partial(train, network) for network in networks], device, shares=len(networks))
+
+def _few(task: Task, plan: Plan) -> tuple[Task, np.ndarray, float]:
+    """The task with a few training pictures, made-up teacher's outputs of those, and how often they go into all."""
+    dataset = task.dataset
+    few = dataset.train.first(BATCHES * plan.finalist.batch_size)
+    logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
+    return replace(task, dataset=replace(dataset, train=few)), logits, len(dataset.train) / len(few)
+
+
+def _beside_copies(task: Task, network: Network, logits: np.ndarray, plan: Plan, device: torch.device) -> float:
+    """Seconds for one pass of a copy of the network while as many more are trained as there is room for."""
+    networks = [copy.deepcopy(network) for _ in range(at_once(device, shares=plan.finalists))]
+
+    def train(recipe: Recipe) -> None:
+        trainings = [partial(_distil, task, network, logits, recipe) for network in networks]
+        side_by_side(trainings, device, shares=len(networks))
+
+    return _pass(train, plan.finalist)
+
+
+def _distil(task: Task, network: Network, logits: np.ndarray, recipe: Recipe, progress: Progress) -> None:
+    task.distil(network, logits, recipe, progress=progress)
 
 
 def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgetune.config import Int8Training, SearchConfig, Training
@@ -17,6 +18,8 @@ LONGEST = 4.0
 LONGER = 5
 """Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
 and is the one that is held against the teacher."""
+REPORT_SECONDS = 20.0
+"""Of the report, on two cores, about; not clocked."""
 
 
 @dataclass(frozen=True)
@@ -137,16 +140,36 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
     )
 
 
+def fit_finalists(plan: Plan, usual: Plan, left: float, epochs: Sequence[float], costs: Costs) -> Plan:
+    """The plan whose finalists, of so many seconds an epoch each, and what comes after them take `left` seconds.
+
+    Their epochs are at most `LONGEST` times the usual ones, and at least a third of the plan's.
+    """
+    after = len(epochs) * costs.export + _int8_seconds(plan, costs) + REPORT_SECONDS
+    wanted = max((left - after) / finalists_seconds(epochs, costs.finalists_at_once), plan.finalist.epochs / 3)
+    return replace(plan, finalist=replace(plan.finalist, epochs=min(LONGEST * usual.finalist.epochs, wanted)))
+
+
 def seconds(plan: Plan, costs: Costs) -> float:
     """What the plan takes."""
     fixed = costs.clocking + costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
-    return fixed + _training_seconds(plan, costs)
+    return fixed + _training_seconds(plan, costs) + REPORT_SECONDS
+
+
+def finalists_seconds(epochs: Sequence[float], at_once: int) -> float:
+    """For an epoch of each, side by side, and `LONGER` of the last: that is waited for, or all are.
+
+    >>> finalists_seconds([10, 10, 20], 2)
+    100
+    """
+    longest = LONGER * epochs[-1]
+    return max(longest, (sum(epochs[:-1]) + longest) / at_once)
 
 
 def _training_seconds(plan: Plan, costs: Costs) -> float:
     judging = _trial_seconds(plan, costs) if plan.trial else plan.supernet.epochs * costs.supernet_epoch
-    abreast = max(LONGER, (plan.finalists - 1 + LONGER) / costs.finalists_at_once)
-    finalists = abreast * plan.finalist.epochs * costs.finalist_epoch
+    epochs = [costs.finalist_epoch] * plan.finalists
+    finalists = plan.finalist.epochs * finalists_seconds(epochs, costs.finalists_at_once)
     return _teacher_seconds(plan, costs) + judging + finalists + _int8_seconds(plan, costs)
 
 

@@ -36,6 +36,7 @@ from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
+from edgetune.pipeline.remaining import note_costs, with_what_is_left
 from edgetune.pipeline.reptile_start import chosen_tasks, learn_start
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.same_teacher import given_teacher, initial_teacher
@@ -85,6 +86,9 @@ class SearchRun:
             trials = self.judge_trials(plan, judge)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
+        with self.stage("clocking"):
+            networks = [judge.judged(trial.sample) for trial in picked]
+            plan = with_what_is_left(plan, self.study, self.task, networks, self.device, self.reporter)
         finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
             finisher.distil(picked, plan.finalist_recipes(len(picked)), judge)
@@ -125,6 +129,7 @@ class SearchRun:
                 costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
                 if chosen_tasks(self.study):  # its start takes as long again
                     costs = replace(costs, supernet_epoch=2 * costs.supernet_epoch)
+                note_costs(self.study, costs)
             plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
         self.study.set_note(PLAN, asdict(plan))

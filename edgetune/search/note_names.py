@@ -14,6 +14,9 @@ PROGRESS, IMPORTANCE, EVENTS = "progress", "importance", "events"
 PLAN, WORKERS, SECONDS, SPLITS = "plan", "workers", "seconds", "splits"
 """Of `edgetune search`: what holds for a resumed run too, the seconds of each stage, how the data were split."""
 
+COSTS, FINALIST_EPOCHS = "costs", "finalists' epochs"
+"""Of a run with a budget: what was clocked at its beginning, and what was left for the finalists."""
+
 PAST, BOARD_LOOKS = "past", "looks at the boards"
 """The earlier studies that it listens to, and what boards said of its trials."""
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgetune.config import SearchConfig
 from edgetune.pipeline.plan import (
@@ -10,9 +12,12 @@ from edgetune.pipeline.plan import (
     FEWEST_TRIALS,
     LONGER,
     LONGEST,
+    REPORT_SECONDS,
     Costs,
     Plan,
+    finalists_seconds,
     fit,
+    fit_finalists,
     int8_recipe,
     plan_of,
     seconds,
@@ -60,7 +65,9 @@ def test_students_are_shown_shifted_pictures_where_the_teacher_looked_at_those(v
 def test_what_a_plan_takes_is_the_sum_of_its_parts() -> None:
     finalists = sum(recipe.epochs for recipe in PLAN.finalist_recipes(PLAN.finalists)) / 2 * COSTS.finalist_epoch
     trainings = PLAN.teacher.epochs * COSTS.teacher_epoch + PLAN.supernet.epochs * COSTS.supernet_epoch + finalists
-    assert seconds(PLAN, COSTS) == pytest.approx(trainings + 7 + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5)
+    assert seconds(PLAN, COSTS) == pytest.approx(
+        trainings + 7 + 20 + PLAN.trials * 0.4 + PLAN.finalists * 5 + REPORT_SECONDS
+    )
 
 
 def test_the_longest_finalist_is_waited_for() -> None:
@@ -126,6 +133,26 @@ def test_fine_tuning_a_teacher_is_shortened_with_the_rest_but_never_lengthened()
     assert filled.finalist.epochs > 2 * plan.finalist.epochs
     assert seconds(filled, COSTS) == pytest.approx(2 * seconds(plan, COSTS))
     assert fit(plan, 0.3 * seconds(plan, COSTS), COSTS).teacher.epochs < 1
+
+
+def test_the_longest_of_unlike_finalists_is_waited_for_or_all_are() -> None:
+    assert finalists_seconds([10, 10, 30], 1) == 10 + 10 + LONGER * 30
+    assert finalists_seconds([10, 10, 30], 2) == LONGER * 30
+    assert finalists_seconds([100] * 6 + [1], 2) == (600 + LONGER) / 2
+
+
+@given(st.lists(st.floats(1, 50), min_size=1, max_size=8), st.floats(100, 3000))
+def test_finalists_fill_what_is_left(epochs: list[float], left: float) -> None:
+    plan = fit_finalists(PLAN, PLAN, left, epochs, COSTS)
+    after = len(epochs) * COSTS.export + REPORT_SECONDS
+    taken = plan.finalist.epochs * finalists_seconds(epochs, COSTS.finalists_at_once) + after
+    least, most = PLAN.finalist.epochs / 3, LONGEST * PLAN.finalist.epochs
+    assert least <= plan.finalist.epochs <= most
+    if least < plan.finalist.epochs < most:
+        assert taken == pytest.approx(left)
+    else:
+        assert (taken > left) == (plan.finalist.epochs == least)
+    assert replace(plan, finalist=PLAN.finalist) == PLAN
 
 
 def test_a_plan_says_when_little_can_be_learnt() -> None:

@@ -1,0 +1,50 @@
+"""How long finalists train in what is left of a budget, once it is known which they are and what the rest took.
+
+The plan was made from a machine's first minute and a network drawn at random; since then it may have become busier or
+idler, and the networks of the front may be larger or smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import torch
+from pydantic import TypeAdapter
+
+from edgetune import units
+from edgetune.nets.network import Network
+from edgetune.pipeline.budget import finalist_epochs
+from edgetune.pipeline.plan import Costs, Plan, fit_finalists, plan_of
+from edgetune.pipeline.task import Task
+from edgetune.reporter import Reporter
+from edgetune.search.note_names import COSTS, FINALIST_EPOCHS, SECONDS
+from edgetune.search.study import Study
+
+
+def note_costs(study: Study, costs: Costs) -> None:
+    study.set_note(COSTS, asdict(costs))
+
+
+def with_what_is_left(
+    plan: Plan, study: Study, task: Task, networks: Sequence[Network], device: torch.device, reporter: Reporter
+) -> Plan:
+    """The plan with other epochs for the finalists, decided once; without a budget as it is.
+
+    Parameters
+    ----------
+    networks
+        The finalists as they are before they are trained on, the longest last.
+    """
+    noted = study.note(COSTS)
+    if noted is None or task.config.budget is None:
+        return plan
+    decided = study.note(FINALIST_EPOCHS)
+    if decided is None:
+        left = units.seconds(task.config.budget, where="budget") - sum(study.note(SECONDS, {}).values())
+        costs = TypeAdapter(Costs).validate_python(noted)
+        epochs = finalist_epochs(task, plan, networks, device)
+        decided = fit_finalists(plan, plan_of(task.config), left, epochs, costs).finalist.epochs
+        reporter.say(f"to end within {task.config.budget}: finalist {decided:.2g} epochs")
+        study.set_note(FINALIST_EPOCHS, decided)
+    return replace(plan, finalist=replace(plan.finalist, epochs=decided))
