@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from edgetune.config import Int8Training, SearchConfig, Training
 from edgetune.distill.loop import Recipe
@@ -27,8 +28,8 @@ class Plan:
     """Recipes of the trainings, and how many networks are judged and finished.
 
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
-    finalists are fine-tuned with the rounding of their INT8 files where those lose too much. `fine_tuned` says that the
-    teacher's features were learnt before.
+    finalists are fine-tuned with the rounding of their INT8 files where those lose too much. A teacher that is given is
+    not trained, one whose features were learnt before is fine-tuned.
     """
 
     teacher: Recipe
@@ -38,7 +39,7 @@ class Plan:
     finalists: int
     trial: Recipe | None = None
     int8: Recipe | None = None
-    fine_tuned: bool = False
+    teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
@@ -47,7 +48,8 @@ class Plan:
     def describe(self) -> str:
         """One line for a person."""
         judging = {"trial": self.trial} if self.trial else {"supernet": self.supernet}
-        trainings = {"teacher": self.teacher, **judging, "finalist": self.finalist}
+        teacher = {} if self.teacher_is == "given" else {"teacher": self.teacher}
+        trainings = {**teacher, **judging, "finalist": self.finalist}
         trainings |= {"INT8": self.int8} if self.int8 else {}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())
         counts = f"{self.trials} trials, {self.finalists} finalists"
@@ -87,7 +89,7 @@ def plan_of(config: SearchConfig) -> Plan:
         finalists=config.finalists,
         trial=_recipe(config, config.trial_training) if config.trial_training else None,
         int8=_recipe(config, config.int8_training) if config.int8_training else None,
-        fine_tuned=config.init_teacher is not None,
+        teacher_is="given" if config.teacher else "fine-tuned" if config.init_teacher else "trained",
     )
 
 
@@ -126,13 +128,13 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
         plan, lasting = replace(plan, trials=trials, finalists=finalists), 0.0
     else:
         lasting = _trial_seconds(plan, costs) + _int8_seconds(plan, costs)
-        lasting += plan.fine_tuned * _teacher_seconds(plan, costs)
+        lasting += _teacher_seconds(plan, costs) if plan.teacher_is == "fine-tuned" else 0.0
     training = _training_seconds(plan, costs) - lasting
     fixed = seconds(plan, costs) - training
     factor = min(LONGEST, max(budget - fixed, 0.1 * budget) / training)
     return replace(
         plan,
-        teacher=_times(min(1.0, factor) if plan.fine_tuned else factor, plan.teacher),
+        teacher=_times(min(1.0, factor) if plan.teacher_is == "fine-tuned" else factor, plan.teacher),
         supernet=_times(factor, plan.supernet),
         finalist=_times(factor, plan.finalist),
         trial=_times(min(1.0, factor), plan.trial) if plan.trial else None,

@@ -126,6 +126,13 @@ def test_trainings_grow_to_four_times_and_what_the_user_counted_does_not() -> No
     assert (long.trial, long.int8, long.trials, long.finalists) == (plan.trial, plan.int8, 10, plan.finalists)
 
 
+@pytest.mark.parametrize(
+    ("told", "said"), [({}, True), ({"init_teacher": "a"}, True), ({"teacher": "a"}, False)], ids=str
+)
+def test_a_plan_speaks_of_the_teachers_training_where_there_is_one(told: dict[str, str], said: bool) -> None:
+    assert ("teacher" in plan_of(SearchConfig.model_validate(told)).describe()) == said
+
+
 def test_fine_tuning_a_teacher_is_shortened_with_the_rest_but_never_lengthened() -> None:
     plan = plan_of(SearchConfig(init_teacher="efficientnet-lite0"))
     filled = fit(plan, 2 * seconds(plan, COSTS), COSTS)
