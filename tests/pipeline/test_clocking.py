@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_kernel_of_several_nodes_has_the_profilers_cost_once(tmp_path: Path, m
     import onnxruntime
 
     true = {"k0.Conv_nchwc": 2, "ReorderOutput": 4, "k1.Mul": 5, "k2.Flatten": 0}
-    events = [
+    events: list[dict[str, Any]] = [
         {"cat": "Node", "name": f"{name}_kernel_time", "dur": us + 3} for _ in range(12) for name, us in true.items()
     ]
     slowed = [event | {"dur": 10 * event["dur"]} for event in events for _ in range(4)]
