@@ -20,7 +20,7 @@ def profile(
 ) -> None:
     """Measure this machine, in less than five minutes, so that latencies on it can be predicted.
 
-    At most 84 networks, chosen by what they would teach, are clocked in onnxruntime on one thread. Close other
+    At most sixty networks, chosen by what they would teach, are clocked in onnxruntime on one thread. Close other
     programs meanwhile. Then: edgetune predict model.onnx --device host
 
     With --agent sixty of them are clocked on boards, in less than fifteen minutes, and the profile --device is

@@ -9,6 +9,7 @@ network made of parts that were never measured gets a wide interval by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,21 +65,27 @@ class Residual:
     LENGTH = 0.15
     SPREAD = 0.1
     ANCHORS = 32
+    ERROR = NOISE
 
     @classmethod
-    def fit(cls, features: Array, error: Array) -> Residual:
+    def fit(cls, features: Array, error: Array) -> Self:
         """`error` is the logarithm of measured over modelled latency, shape (networks,)."""
-        points = shares(features)
+        points = cls.points(features)
         anchors = points[farthest(points, cls.ANCHORS)]
         stiffness = np.linalg.cholesky(cls._kernel(anchors, anchors) + 1e-9 * np.eye(len(anchors)))
-        system = np.vstack([cls._kernel(points, anchors), NOISE * stiffness.T])
+        system = np.vstack([cls._kernel(points, anchors), cls.ERROR * stiffness.T])
         targets = np.append(error, np.zeros(len(anchors)))
         return cls(anchors, np.linalg.lstsq(system, targets)[0].astype(np.float64))
 
     def __call__(self, features: Array) -> Array:
         """The correction of the logarithm, shape (networks,)."""
-        correction: Array = self._kernel(shares(features), self.anchors) @ self.coefficients
+        correction: Array = self._kernel(self.points(features), self.anchors) @ self.coefficients
         return correction
+
+    @staticmethod
+    def points(features: Array) -> Array:
+        """Where the networks lie: networks alike in what they are made of err alike."""
+        return shares(features)
 
     @classmethod
     def _kernel(cls, a: Array, b: Array) -> Array:
@@ -86,8 +93,24 @@ class Residual:
         return cls.SPREAD**2 * np.exp(-np.maximum(distance, 0) / (2 * cls.LENGTH**2))
 
 
+class SizedResidual(Residual):
+    """By how long networks take, too: a long one finds the caches full of its own last layers, and is seldom left alone
+    by the machine's other users from its first kernel to its last.
+    """
+
+    SIZE, SHARE = 0.15, 0.5
+    """Distances that count an e-fold of the latency, and one of :func:`shares`."""
+    ANCHORS = 100
+    ERROR = 0.05
+
+    @staticmethod
+    def points(features: Array) -> Array:
+        size = np.log((features * np.exp(PRIOR_MEAN)).sum(axis=1))
+        return np.column_stack([SizedResidual.SIZE * size, SizedResidual.SHARE * shares(features)])
+
+
 def shares(features: Array) -> Array:
-    """Square roots of each feature's share under the data sheet: networks alike in this space err alike."""
+    """Square roots of each feature's share under the data sheet."""
     times = features * np.exp(PRIOR_MEAN)
     root: Array = np.sqrt(times / times.sum(axis=1, keepdims=True))
     return root

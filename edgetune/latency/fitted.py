@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from edgetune.errors import DeviceError, in_one_line
 from edgetune.files import atomic_write
-from edgetune.latency.cost_model import CostModel, Residual
+from edgetune.latency.cost_model import CostModel, Residual, SizedResidual
 from edgetune.latency.ensemble import Ensemble, Member
 from edgetune.latency.features import FEATURES
 from edgetune.latency.kernel_residual import KernelResidual
@@ -50,14 +50,16 @@ class FittedResidual(Strict):
 
     anchors: list[list[float]]
     coefficients: list[float]
+    sized: bool | None = None
 
     @classmethod
     def of(cls, residual: Residual) -> FittedResidual:
         anchors = [_rounded(row, 3) for row in residual.anchors]
-        return cls(anchors=anchors, coefficients=_rounded(residual.coefficients, 4))
+        sized = True if isinstance(residual, SizedResidual) else None
+        return cls(anchors=anchors, coefficients=_rounded(residual.coefficients, 4), sized=sized)
 
     def as_residual(self) -> Residual:
-        return Residual(np.array(self.anchors), np.array(self.coefficients))
+        return (SizedResidual if self.sized else Residual)(np.array(self.anchors), np.array(self.coefficients))
 
 
 class FittedKernels(Strict):

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgetune.device.profile import Profile
 from edgetune.errors import MeasurementError
-from edgetune.latency.cost_model import Array, CostModel, Prior, fit_cost_model
+from edgetune.latency.cost_model import Array, CostModel, Prior, SizedResidual, fit_cost_model
 from edgetune.latency.ensemble import Ensemble
 from edgetune.latency.features import FEATURES, INDEX, Machine, features_of, kernel_matrix, machine_of
 from edgetune.latency.fit import FOLDS, Data, conformal_quantile, errors, extent, scores
@@ -29,6 +29,8 @@ DISTURBED = 1.5
 """Between a network's latency and its profiled kernels' sum: beyond, other programs ran meanwhile."""
 TICK = 5e-4
 """Milliseconds that a profiled kernel's time may be off."""
+FOLLOWED = 0.15
+"""How far the whole networks' residual follows a logarithm: what is farther off was disturbed."""
 TIGHT, LOOSE = 0.2, 1.0
 """Spreads of the log-factors around what the kernels said: of rates; of overheads, which profiling distorts most."""
 
@@ -69,7 +71,9 @@ def fit_kernel_model(machine: Machine, clocked: Sequence[Clocked], prior: Prior)
     mean[INDEX["network"]] = prior.mean[INDEX["network"]]
     rows = features_of((c.graph for c in clocked), corrected)
     latency = np.array([c.latency_ms for c in clocked])
-    return KernelModel(corrected, fit_cost_model(rows, latency, Prior(mean, np.diag(spread**-2.0))))
+    whole = fit_cost_model(rows, latency, Prior(mean, np.diag(spread**-2.0)))
+    left = np.clip(np.log(latency) - whole.predict(rows)[0], -FOLLOWED, FOLLOWED)
+    return KernelModel(corrected, replace(whole, residual=SizedResidual.fit(rows, left)))
 
 
 def _kernel_rows(machine: Machine, clocked: Sequence[Clocked]) -> tuple[list[Kernel], Array, Array]:
@@ -81,9 +85,11 @@ def _kernel_rows(machine: Machine, clocked: Sequence[Clocked]) -> tuple[list[Ker
         matrix = kernel_matrix(network.graph, machine)
         own = {i: max(ms - cost, SHORTEST) for i, ms in network.kernel_ms.items()}
         # A machine that was slower while it was profiled was so for all kernels alike; much slower, it was disturbed.
+        # Where the whole network was slower, that was: a kernel is short enough to be left alone at times.
         scale = network.latency_ms / max(sum(own.values()), 1e-6)
         if not 1 / DISTURBED < scale < DISTURBED:
             continue
+        scale = min(scale, 1.0)
         for i, kernel in enumerate(network.graph.kernels):
             if matrix[i].any():  # a kernel without a time of its own was fused into another
                 kernels.append(kernel)

@@ -1,7 +1,7 @@
 """One visit to a network on this machine: its latency, and its kernels' times by the runtime's profiler.
 
-Other programs and other guests of the same host slow a machine for seconds or minutes, and never hasten it. So a
-network is visited several times, shortly, and the faster runs of each visit count: docs/latency.md tells it in words.
+Other programs and other guests of the same host slow a machine for milliseconds or minutes, and never hasten it. So a
+network is visited several times, shortly, and what was lowest counts: docs/latency.md tells it in words.
 """
 
 from __future__ import annotations
@@ -10,20 +10,19 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgetune.agent.runtimes import OnnxRuntime, made_up
-from edgetune.agent.timing import MS, Protocol, quantile, sample, warm_up
+from edgetune.agent.timing import MS, Protocol, sample
 from edgetune.latency.graph import Graph
 from edgetune.latency.kernel_fit import Clocked
 from edgetune.latency.to_onnx import to_onnx
 
-VISIT = Protocol(min_runs=5, min_seconds=0.1, max_seconds=0.2, warmup_seconds=0.1)
-FASTER = 0.1
-"""The share of a visit's runs that lie below its figure: the median of a busy machine's runs tells of the others."""
-PROFILED_SECONDS, PROFILED_RUNS = 0.15, (4, 30)
+VISIT = Protocol(min_runs=5, min_seconds=0.2, max_seconds=0.2)
+"""Without a warm-up: cold runs are not the lowest."""
+PROFILED_SECONDS, PROFILED_RUNS = 0.15, (4, 100)
 
 
 def clock_network(name: str, graph: Graph, folder: Path, *, protocol: Protocol = VISIT) -> Clocked:
@@ -33,9 +32,7 @@ def clock_network(name: str, graph: Graph, folder: Path, *, protocol: Protocol =
     """
     path, clock = folder / "network.onnx", time.thread_time_ns
     path.write_bytes(to_onnx(graph).SerializeToString())
-    run = OnnxRuntime.load(path, 1)
-    warm_up(run, protocol, clock)
-    latency_ms = quantile(sorted(sample(run, protocol, clock)), FASTER) / MS
+    latency_ms = min(sample(OnnxRuntime.load(path, 1), protocol, clock)) / MS
     low, high = PROFILED_RUNS
     runs = min(high, max(low, int(1000 * PROFILED_SECONDS / latency_ms)))
     return Clocked(name, graph, latency_ms, kernel_times(path, runs))
@@ -51,7 +48,7 @@ def lowest(one: Clocked, other: Clocked) -> Clocked:
 def kernel_times(path: Path, runs: int) -> Mapping[int, float]:
     """Milliseconds of each kernel of a file that `to_onnx` wrote, over `runs` runs, by position.
 
-    onnxruntime names what it executes after the last operator that it fused, and that one after its kernel.
+    The profiler's own cost is in each once, also where the runtime executes several nodes for it: no node takes less.
     """
     import onnxruntime
 
@@ -71,16 +68,30 @@ def kernel_times(path: Path, runs: int) -> Mapping[int, float]:
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             times[event["name"]].append(event["dur"] / 1000)
-    kernels: dict[int, float] = defaultdict(float)
-    for name, own in times.items():
-        if kernel := re.match(r"(?:fused )?k(\d+)\.", name):
-            kernels[int(kernel[1])] += _middle(own[2:])
-    return dict(kernels)
+    fastest = {name: _fastest(own[2:]) for name, own in times.items()}
+    cost, kernels = min(fastest.values(), default=0.0), dict[int, float]()
+    for name, kernel in kernels_of(list(times)).items():
+        kernels[kernel] = kernels.get(kernel, cost) + fastest[name] - cost
+    return kernels
 
 
-def _middle(times: list[float]) -> float:
-    """Mean of the lower half, its fastest tenth left out: the profiler counts whole microseconds of the wall's clock,
-    so that a median would be one and a disturbed run counts in full."""
-    ordered = sorted(times)
-    lower = ordered[len(ordered) // 10 : max(1, (len(ordered) + 1) // 2)]
-    return sum(lower) / len(lower)
+def kernels_of(nodes: Sequence[str]) -> Mapping[str, int]:
+    """The kernel that each node belongs to, of nodes in the order of execution.
+
+    onnxruntime names what it executes after the last operator that it fused, and that one after its kernel. What it
+    lays out anew, before and after a kernel that does not take its blocks of channels, counts with that kernel.
+    """
+    owners = {name: int(found[1]) for name in nodes if (found := re.match(r"(?:fused )?k(\d+)\.", name))}
+    kernel = 0
+    for order, added in ((nodes, "ReorderInput"), (nodes[::-1], "ReorderOutput")):
+        for name in order:
+            kernel = owners.get(name, kernel)
+            if name.startswith(added):
+                owners[name] = kernel
+    return owners
+
+
+def _fastest(times: Sequence[float]) -> float:
+    """Mean of the fastest tenth, of several since the profiler counts whole microseconds."""
+    ordered = sorted(times)[: -(-len(times) // 10)]
+    return sum(ordered) / len(ordered)

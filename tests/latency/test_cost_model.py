@@ -5,8 +5,8 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-from edgetune.latency.cost_model import NOISE, Array, Prior, Residual, fit_cost_model, shares
-from edgetune.latency.features import FEATURES
+from edgetune.latency.cost_model import NOISE, Array, Prior, Residual, SizedResidual, fit_cost_model, shares
+from edgetune.latency.features import FEATURES, PRIOR_MEAN
 
 COUNT = len(FEATURES)
 
@@ -43,6 +43,22 @@ def test_a_residual_of_many_networks_is_near_it_with_few_anchors() -> None:
     residual = Residual.fit(features, error)
     assert len(residual.anchors) <= Residual.ANCHORS
     np.testing.assert_allclose(residual(new), scikit_learn(features, error, new), atol=0.002)
+
+
+def test_a_sized_residual_tells_a_long_network_from_a_short_one_of_the_same_parts() -> None:
+    """The Gaussian process of scikit-learn, its lengths an e-fold of the latency and 0.3 of the shares."""
+    features = networks(1) * np.geomspace(0.1, 100, 30)[:, None]
+    new = np.vstack([networks(1) * np.array([[0.3], [30.0]]), networks(20, seed=1)])
+
+    def points(features: Array) -> Array:
+        return np.column_stack([np.log(features @ np.exp(PRIOR_MEAN)), shares(features) / 0.3])
+
+    error = 0.1 * np.tanh(points(features)[:, 0] - 3)
+    process = GaussianProcessRegressor(ConstantKernel(0.01) * RBF(1.0), alpha=0.05**2, optimizer=None)
+    expected = process.fit(points(features), error).predict(points(new))
+    found = SizedResidual.fit(features, error)(new)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert found[0] < -0.05 and found[1] > 0.05
 
 
 def test_a_network_measured_twice_is_one_anchor() -> None:

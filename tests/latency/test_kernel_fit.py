@@ -88,7 +88,7 @@ def test_neighbours_that_slow_two_visits_in_three_are_not_taken_for_the_machine(
     measured = {m.network: m.latency_ms for m in board_measurements(folder)}
     quiet = {name: clock(name, graph, folder).latency_ms for name, graph in read_graphs(folder).items()}
     undisturbed = [name for name, ms in quiet.items() if measured[name] == pytest.approx(ms)]
-    assert len(undisturbed) > 25, "five visits each: 35 of 40 are expected, of one visit 13"
+    assert len(undisturbed) > 35, "of one visit 13 are expected, of ten 39"
     assert all(measured[name] > ms * 0.99 for name, ms in quiet.items())
 
 

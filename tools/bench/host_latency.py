@@ -2,23 +2,24 @@
 
     edgetune profile --device host && python -m tools.bench.latency host
 
-A hundred samples of the mobile spaces and twenty published networks are clocked in six passes, each in another order,
-in processor time of the one thread (the wall's on an idle machine). The lowest of a network's medians counts: what
-disturbs a machine only slows it. (The profile is fitted to first deciles; a user asks for medians.) What the first
-three and the last three passes differ by is the noise that no predictor can beat. The peers are fitted to the
-latencies of the same networks as the profile.
+A hundred samples of the mobile spaces and twenty published networks are clocked in ten passes, each in another order,
+in processor time of the one thread (the wall's on an idle machine): nine minutes where nothing else runs. As in the
+profile, a visit's fastest run is its figure and the lowest visit counts; beside it stands the lowest of the visits'
+medians, what a user would clock in a quiet moment. What the odd and the even passes differ by is the noise that no
+predictor can beat. The peers are fitted to the latencies of the same networks as the profile.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgetune.agent.runtimes import OnnxRuntime
-from edgetune.agent.timing import Protocol, time_runs
+from edgetune.agent.timing import MS, quantile, sample, warm_up
 from edgetune.latency.cost_model import Array
 from edgetune.latency.features import features_of, machine_of
 from edgetune.latency.graph import Graph
@@ -27,6 +28,7 @@ from edgetune.latency.predictor import Predictor
 from edgetune.latency.reference import reference_graph
 from edgetune.latency.stored_graphs import profile_reader
 from edgetune.latency.to_onnx import to_onnx
+from edgetune.pipeline import clocking
 from tools.bench.peers import Additive, boosted
 
 FIRST_SEED = 1_000_000
@@ -42,26 +44,24 @@ REFERENCES = (
     "efficientnet-lite1", "efficientnet_b0", "googlenet", "squeezenet", "shufflenet_v2", "resnet18", "resnet50",
     "mnasnet", "proxylessnasnet",
 )  # fmt: skip
-PROTOCOL = Protocol(min_runs=8, min_seconds=0.15, max_seconds=0.3, warmup_seconds=0.2)
-PASSES = 6
+VISIT = replace(clocking.VISIT, warmup_seconds=0.1)
+"""The profile's, warmed up for the sake of the medians."""
+PASSES = 10
 
 
-def host(device: str = "host", seconds: float = 500.0) -> None:
+def host(device: str = "host") -> None:
     """Prints a row for each group of networks."""
     predictor = Predictor.load(device)
     graphs = {name: reference_graph(name) for name in (*SAMPLES, *REFERENCES)}
-    clocked = clock_all(graphs, seconds)
-    graphs = {name: graph for name, graph in graphs.items() if name in clocked}
-    passes = np.array([clocked[name] for name in graphs])
-    truth = passes.min(axis=1)
-    halves = np.column_stack([half.min(axis=1) for half in np.split(passes, 2, axis=1)])
-    features, order = list(graphs.values()), list(graphs)
+    fastest, medians = clock_all(graphs)
+    truth, features, order = fastest.min(axis=0), list(graphs.values()), list(graphs)
     predictions = predictor.predict_many(features)
     ours = np.array([p.latency_ms for p in predictions])
     inside = np.array([p.interval_ms[0] <= t <= p.interval_ms[1] for p, t in zip(predictions, truth, strict=True)])
     peers = peer_predictions(predictor, features)
-    columns = "within ±10 %, MAPE, coverage | two halves: within ±10 %, difference | peers: within ±10 %"
-    print(f"{device}, {predictor.setting.label}: {columns}")
+    columns = "lowest runs: within ±10 %, MAPE, coverage | lowest medians: within ±10 %"
+    noise = "odd and even passes within ±10 %: lowest runs, medians | peers, lowest runs"
+    print(f"{device}, {predictor.setting.label}: {columns} | {noise}")
     groups = {
         "mobile-small": [n.startswith("mobile-small-") for n in order],
         "mobile-large": [n.startswith("mobile-large-") for n in order],
@@ -70,35 +70,37 @@ def host(device: str = "host", seconds: float = 500.0) -> None:
     }
     for name, chosen in groups.items():
         c = np.array(chosen)
-        first, second = halves[c].T
+        mape, coverage = 100 * error(ours[c], truth[c]).mean(), 100 * inside[c].mean()
+        repeated = ", ".join(f"{share(*odd_and_even(passes[:, c])):.0f} %" for passes in (fastest, medians))
         told = ", ".join(f"{peer} {share(p[c], truth[c]):.0f} %" for peer, p in peers.items())
-        mape, noise = (100 * error(a, b).mean() for a, b in ((ours[c], truth[c]), (first, second)))
         print(
-            f"{name:20s} ({c.sum():3d}) {share(ours[c], truth[c]):5.1f} %  {mape:5.1f} %"
-            f"  {100 * inside[c].mean():4.0f} % | {share(first, second):5.1f} %, {noise:4.1f} % | {told}"
+            f"{name:20s} ({c.sum():3d}) {share(ours[c], truth[c]):5.1f} %  {mape:5.1f} %  {coverage:4.0f} %"
+            f" | {share(ours[c], medians.min(axis=0)[c]):5.1f} % | {repeated} | {told}"
         )
     worst = np.argsort(-error(ours, truth))[:8]
     print("farthest off:", ", ".join(f"{order[i]} {truth[i]:.3g} ms ×{ours[i] / truth[i]:.2f}" for i in worst))
 
 
-def clock_all(graphs: dict[str, Graph], seconds: float) -> dict[str, list[float]]:
-    """Medians in milliseconds, one for each pass; networks that time did not suffice for are left out.
-
-    The seconds are of processor time, the same as the wall's on an idle machine.
-    """
-    began, rng = time.process_time(), np.random.default_rng(0)
-    medians: dict[str, list[float]] = {name: [] for name in graphs}
+def clock_all(graphs: dict[str, Graph]) -> tuple[Array, Array]:
+    """The fastest run and the median of each visit, in milliseconds, both of shape (passes, networks)."""
+    rng, clock = np.random.default_rng(0), time.thread_time_ns
+    found = np.empty((2, PASSES, len(graphs)))
     with tempfile.TemporaryDirectory() as scratch:
-        paths = {}
-        for i, (name, graph) in enumerate(graphs.items()):
-            paths[name] = Path(scratch) / f"{i}.onnx"
-            paths[name].write_bytes(to_onnx(graph).SerializeToString())
-        for _ in range(PASSES):
-            for name in rng.permutation(list(graphs)):
-                if time.process_time() - began < seconds:
-                    run = OnnxRuntime.load(paths[name], 1)
-                    medians[name].append(time_runs(run, PROTOCOL, clock=time.thread_time_ns).p50_ms)
-    return {name: found for name, found in medians.items() if len(found) == PASSES}
+        paths = [Path(scratch) / f"{i}.onnx" for i in range(len(graphs))]
+        for path, graph in zip(paths, graphs.values(), strict=True):
+            path.write_bytes(to_onnx(graph).SerializeToString())
+        for turn in range(PASSES):
+            for i in rng.permutation(len(paths)):
+                run = OnnxRuntime.load(paths[i], 1)
+                warm_up(run, VISIT, clock)
+                runs = sorted(sample(run, VISIT, clock))
+                found[:, turn, i] = runs[0] / MS, quantile(runs, 0.5) / MS
+    return found[0], found[1]
+
+
+def odd_and_even(passes: Array) -> tuple[Array, Array]:
+    """The lowest of every other pass, from (passes, networks) to (networks,) each."""
+    return passes[::2].min(axis=0), passes[1::2].min(axis=0)
 
 
 def peer_predictions(predictor: Predictor, graphs: list[Graph]) -> dict[str, Array]:
