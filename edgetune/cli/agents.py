@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgetune.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from edgetune.agent.registry import Agent
 
 app = typer.Typer(help="The boards that run an agent.", invoke_without_command=True)
 
@@ -24,20 +28,11 @@ def agents(context: typer.Context, json: Json = False) -> None:
 @app.command("ls")
 def list_known(json: Json = False) -> None:
     """List the agents and ask each how its board is."""
-    from edgetune.agent.client import Client
     from edgetune.agent.registry import list_agents
-    from edgetune.errors import AgentError
 
-    rows = []
-    for agent in list_agents():
-        row = {"name": agent.name, "url": agent.url, "fingerprint": agent.fingerprint}
-        try:
-            with Client(agent, patience=0) as client:
-                body = client.board()
-            row |= {"health": "ready", **body.model_dump(mode="json")}
-        except AgentError as error:
-            row["health"] = error.what
-        rows.append(row)
+    known = list_agents()
+    with ThreadPoolExecutor(max(1, len(known))) as pool:  # one that does not answer keeps nobody waiting
+        rows = list(pool.map(_state_of, known))
     if json:
         print_json(rows)
         return
@@ -47,7 +42,20 @@ def list_known(json: Json = False) -> None:
     print_table("", ["agent", "address", "board", "runtimes", "jobs", "°C", "health"], [_cells(row) for row in rows])
 
 
-def _cells(row: dict) -> list[str]:  # type: ignore[type-arg]
+def _state_of(agent: Agent) -> dict[str, Any]:
+    """What the agent says of its board, or why it says nothing."""
+    from edgetune.agent.client import Client
+    from edgetune.errors import AgentError
+
+    row = {"name": agent.name, "url": agent.url, "fingerprint": agent.fingerprint}
+    try:
+        with Client(agent, patience=0) as client:
+            return row | {"health": "ready", **client.board().model_dump(mode="json")}
+    except AgentError as error:
+        return row | {"health": error.what}
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
     if "board" not in row:
         return [row["name"], row["url"], "", "", "", "", row["health"]]
     board, state = row["board"], row["state"]

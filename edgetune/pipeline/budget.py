@@ -56,6 +56,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
             looks += min(1, MOST_PICTURES / len(dataset.train))
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
+    accuracy(network, few, fast=True)  # warms up
     glance = _seconds(lambda: accuracy(network, few, fast=True)) / len(few)
     settling = min(len(dataset.train), enough(FINALLY_CALIBRATED_ON, dataset.resolution))
     checking = EXPORT_LOOKS * (len(dataset.validation) + len(dataset.test))
@@ -115,9 +116,16 @@ def _distil(task: Task, network: Network, logits: np.ndarray, recipe: Recipe, pr
 
 
 def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:
-    """Seconds for one pass over the few pictures, after some that warm up."""
-    train(replace(recipe, epochs=1 / BATCHES))
-    return _seconds(lambda: train(replace(recipe, epochs=1)))
+    """Seconds for one pass over the few pictures, after some that warm up.
+
+    What a training does besides its batches, such as setting BatchNorm's statistics, weighs little in a whole one: it
+    is taken off, as a training of one batch tells it.
+    """
+    one = replace(recipe, epochs=1 / BATCHES)
+    train(one)
+    first = _seconds(lambda: train(one))
+    whole = _seconds(lambda: train(replace(recipe, epochs=1)))
+    return max((whole - first) * BATCHES / (BATCHES - 1), whole / BATCHES)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from edgetune.config import Learning, SearchConfig
 from edgetune.distill import finalist
 from edgetune.distill.evaluate import recalibrate
+from edgetune.distill.loop import Recipe
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import budget
@@ -43,6 +45,19 @@ def test_few_pictures_are_clocked_and_all_are_counted(
     assert [field.name for field in fields(costs) if getattr(costs, field.name) == 0] == [spared]
     clocked = costs.teacher_epoch + costs.supernet_epoch + costs.finalist_epoch + costs.int8_epoch
     assert costs.clocking > clocked * BATCHES * plan.finalist.batch_size / len(task.dataset.train)
+
+
+def test_what_a_training_does_at_its_end_is_not_part_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that a batch moves by 2 s and the end of a training by 9."""
+    now = 0.0
+
+    def train(recipe: Recipe) -> None:
+        nonlocal now
+        now += 2 * round(BATCHES * recipe.epochs) + 9
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    recipe = plan_of(SearchConfig()).finalist
+    assert budget._pass(train, recipe) == pytest.approx(2 * BATCHES)
 
 
 def test_each_view_is_a_look_of_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
