@@ -136,19 +136,14 @@ class LossWeights(Section):
         return self
 
 
-USUAL_WEIGHTS = LossWeights(labels=0.3, logits=0.7, dist=1)
-"""The best of those that were compared, on both data sets: docs/benchmarks.md."""
-
-
 class Distillation(Section):
-    """How the teacher is listened to: by the sum of losses that `weights` names, or by Hinton's and the labels' alone,
-    the first with a share of `teacher_weight`; by default by :data:`USUAL_WEIGHTS`.
+    """How the teacher is listened to: by `teacher_weight` (Hinton 2015), or by the sum of losses that `weights` names.
 
     `ema` is the decay of the moving average of the weights that a finalist ends with; 0 is none.
     """
 
-    temperature: PositiveFloat = 2.0
-    teacher_weight: float | None = Field(default=None, ge=0, le=1)
+    temperature: PositiveFloat = 4.0
+    teacher_weight: float = Field(default=0.9, ge=0, le=1)
     smoothing: float = Field(default=0, ge=0, lt=1)
     ema: float = Field(default=0, ge=0, lt=1)
     weights: LossWeights = LossWeights()

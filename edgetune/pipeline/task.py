@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgetune.config import USUAL_WEIGHTS, SearchConfig, scores_of
+from edgetune.config import SearchConfig, scores_of
 from edgetune.data.load import load_dataset
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import accuracy, recalibrate
@@ -91,13 +91,9 @@ class Task:
     @cached_property
     def distillation(self) -> Distillation:
         """From logits; see :meth:`distil` for what is taken from inner features."""
-        said, searched = self.config.distillation, self.config.hyper_parameters.teacher_weight
+        said = self.config.distillation
         weights = {name: weight for name, weight in said.weights.named.items() if name in LOGIT_LOSSES}
-        if said.teacher_weight is not None and not weights:
-            return Distillation(said.temperature, said.teacher_weight, said.smoothing)
-        if searched is None:
-            weights = weights or USUAL_WEIGHTS.named
-        return Distillation(said.temperature, smoothing=said.smoothing, weights=weights)
+        return Distillation(said.temperature, said.teacher_weight, said.smoothing, weights)
 
     @cached_property
     def problem(self) -> Problem:
