@@ -26,6 +26,12 @@ def note_costs(study: Study, costs: Costs) -> None:
     study.set_note(COSTS, asdict(costs))
 
 
+def with_what_was_left(plan: Plan, study: Study) -> Plan:
+    """The plan with the epochs that were decided on, where they were."""
+    epochs = study.note(FINALIST_EPOCHS)
+    return plan if epochs is None else replace(plan, finalist=replace(plan.finalist, epochs=epochs))
+
+
 def with_what_is_left(
     plan: Plan, study: Study, task: Task, networks: Sequence[Network], device: torch.device, reporter: Reporter
 ) -> Plan:
@@ -37,14 +43,11 @@ def with_what_is_left(
         The finalists as they are before they are trained on, the longest last.
     """
     noted = study.note(COSTS)
-    if noted is None or task.config.budget is None:
-        return plan
-    decided = study.note(FINALIST_EPOCHS)
-    if decided is None:
+    if noted is not None and task.config.budget and study.note(FINALIST_EPOCHS) is None:
         left = units.seconds(task.config.budget, where="budget") - sum(study.note(SECONDS, {}).values())
         costs = TypeAdapter(Costs).validate_python(noted)
         epochs = finalist_epochs(task, plan, networks, device)
         decided = fit_finalists(plan, plan_of(task.config), left, epochs, costs).finalist.epochs
         reporter.say(f"to end within {task.config.budget}: finalist {decided:.2g} epochs")
         study.set_note(FINALIST_EPOCHS, decided)
-    return replace(plan, finalist=replace(plan.finalist, epochs=decided))
+    return with_what_was_left(plan, study)

@@ -36,7 +36,7 @@ from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check
 from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
-from edgetune.pipeline.remaining import note_costs, with_what_is_left
+from edgetune.pipeline.remaining import note_costs, with_what_is_left, with_what_was_left
 from edgetune.pipeline.reptile_start import chosen_tasks, learn_start
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.same_teacher import given_teacher, initial_teacher
@@ -121,7 +121,7 @@ class SearchRun:
         """How much to do; decided once, so that a resumed run does the same."""
         stored = self.study.note(PLAN)
         if stored is not None:
-            return TypeAdapter(Plan).validate_python(stored)
+            return with_what_was_left(TypeAdapter(Plan).validate_python(stored), self.study)
         plan = plan_of(self.config)
         if self.config.budget:
             with self.stage("clocking"):

@@ -14,7 +14,7 @@ from edgetune.nets.network import Network
 from edgetune.pipeline import remaining
 from edgetune.pipeline.budget import finalist_epochs
 from edgetune.pipeline.plan import REPORT_SECONDS, Costs, plan_of
-from edgetune.pipeline.remaining import note_costs, with_what_is_left
+from edgetune.pipeline.remaining import note_costs, with_what_is_left, with_what_was_left
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Reporter
 from edgetune.search.note_names import SECONDS
@@ -60,11 +60,13 @@ def test_it_is_decided_once(hurried: Task, study: Study, monkeypatch: pytest.Mon
     monkeypatch.setattr(remaining, "finalist_epochs", clocked)
     note_costs(study, COSTS)
     plan, networks = plan_of(hurried.config), networks_of(hurried, 3)
+    assert with_what_was_left(plan, study) == plan
     decided = with_what_is_left(plan, study, hurried, networks, CPU, Reporter())
     assert decided.finalist.epochs == pytest.approx((720 - 400 - 15 - REPORT_SECONDS) / 200)
     study.set_note(SECONDS, {"teacher": 719.0})
     monkeypatch.setattr(remaining, "finalist_epochs", None)
     assert with_what_is_left(plan, study, hurried, networks, CPU, Reporter()) == decided
+    assert with_what_was_left(plan, study) == decided, "for a trial that is exported later"
 
 
 def test_without_a_budget_the_plan_stays(task: Task, hurried: Task, study: Study) -> None:
