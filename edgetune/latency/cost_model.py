@@ -105,7 +105,7 @@ class SizedResidual(Residual):
 
     @staticmethod
     def points(features: Array) -> Array:
-        size = np.log((features * np.exp(PRIOR_MEAN)).sum(axis=1))
+        size = np.log(features @ np.exp(PRIOR_MEAN))
         return np.column_stack([SizedResidual.SIZE * size, SizedResidual.SHARE * shares(features)])
 
 

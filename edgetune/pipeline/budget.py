@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -86,7 +86,7 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     )
 
 
-def finalist_epochs(task: Task, plan: Plan, networks: Sequence[Network], device: torch.device) -> list[float]:
+def finalist_epochs(task: Task, plan: Plan, networks: Iterable[Network], device: torch.device) -> list[float]:
     """Seconds that an epoch of each network takes while others are trained beside it; the networks stay as they are."""
     task, logits, times = _few(task, plan)
     return [times * _beside_copies(task, network, logits, plan, device) for network in networks]

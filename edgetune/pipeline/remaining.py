@@ -6,7 +6,7 @@ idler, and the networks of the front may be larger or smaller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 import torch
@@ -33,14 +33,14 @@ def with_what_was_left(plan: Plan, study: Study) -> Plan:
 
 
 def with_what_is_left(
-    plan: Plan, study: Study, task: Task, networks: Sequence[Network], device: torch.device, reporter: Reporter
+    plan: Plan, study: Study, task: Task, networks: Iterable[Network], device: torch.device, reporter: Reporter
 ) -> Plan:
     """The plan with other epochs for the finalists, decided once; without a budget as it is.
 
     Parameters
     ----------
     networks
-        The finalists as they are before they are trained on, the longest last.
+        The finalists as they are before they are trained on, the longest last; not asked for once it is decided.
     """
     noted = study.note(COSTS)
     if noted is not None and task.config.budget and study.note(FINALIST_EPOCHS) is None:

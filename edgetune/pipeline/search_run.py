@@ -86,9 +86,10 @@ class SearchRun:
             trials = self.judge_trials(plan, judge)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
-        with self.stage("clocking"):
-            networks = [judge.judged(trial.sample) for trial in picked]
-            plan = with_what_is_left(plan, self.study, self.task, networks, self.device, self.reporter)
+        if self.config.budget:
+            with self.stage("clocking"):
+                networks = (judge.judged(trial.sample) for trial in picked)
+                plan = with_what_is_left(plan, self.study, self.task, networks, self.device, self.reporter)
         finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
             finisher.distil(picked, plan.finalist_recipes(len(picked)), judge)

@@ -13,7 +13,6 @@ from edgetune.pipeline.plan import (
     LONGER,
     LONGEST,
     REPORT_SECONDS,
-    Costs,
     Plan,
     finalists_seconds,
     fit,
@@ -22,20 +21,10 @@ from edgetune.pipeline.plan import (
     plan_of,
     seconds,
 )
+from tests.pipeline.conftest import COSTS
 
 PLAN = plan_of(SearchConfig())
 APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
-COSTS = Costs(
-    teacher_epoch=50,
-    supernet_epoch=80,
-    finalist_epoch=20,
-    finalists_at_once=2,
-    teacher_outputs=20,
-    trial=0.4,
-    export=5,
-    clocking=7,
-    trial_epoch=10,
-)
 
 
 def test_the_most_accurate_finalist_trains_longest() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,25 +13,15 @@ import torch
 from edgetune.nets.network import Network
 from edgetune.pipeline import remaining
 from edgetune.pipeline.budget import finalist_epochs
-from edgetune.pipeline.plan import REPORT_SECONDS, Costs, plan_of
+from edgetune.pipeline.plan import REPORT_SECONDS, plan_of
 from edgetune.pipeline.remaining import note_costs, with_what_is_left, with_what_was_left
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Reporter
 from edgetune.search.note_names import SECONDS
 from edgetune.search.study import Study
-from tests.pipeline.conftest import edgetune
+from tests.pipeline.conftest import COSTS, edgetune
 
 CPU = torch.device("cpu")
-COSTS = Costs(
-    teacher_epoch=1,
-    supernet_epoch=1,
-    finalist_epoch=9,
-    finalists_at_once=2,
-    teacher_outputs=1,
-    trial=1,
-    export=5,
-    clocking=1,
-)
 
 
 @pytest.fixture
@@ -54,7 +44,7 @@ def networks_of(task: Task, count: int) -> list[Network]:
 def test_it_is_decided_once(hurried: Task, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 720 s 400 are gone, 15 are for exports, and the longest takes five epochs of 40."""
 
-    def clocked(task: Task, plan: object, networks: Sequence[Network], device: torch.device) -> list[float]:
+    def clocked(task: Task, plan: object, networks: Iterable[Network], device: torch.device) -> list[float]:
         return [20.0, 40.0, 40.0]
 
     monkeypatch.setattr(remaining, "finalist_epochs", clocked)

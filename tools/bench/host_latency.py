@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edgetune.agent.runtimes import OnnxRuntime
-from edgetune.agent.timing import MS, quantile, sample, warm_up
+from edgetune.agent.timing import time_runs
 from edgetune.latency.cost_model import Array
 from edgetune.latency.features import features_of, machine_of
 from edgetune.latency.graph import Graph
@@ -83,7 +83,7 @@ def host(device: str = "host") -> None:
 
 def clock_all(graphs: dict[str, Graph]) -> tuple[Array, Array]:
     """The fastest run and the median of each visit, in milliseconds, both of shape (passes, networks)."""
-    rng, clock = np.random.default_rng(0), time.thread_time_ns
+    rng = np.random.default_rng(0)
     found = np.empty((2, PASSES, len(graphs)))
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch) / f"{i}.onnx" for i in range(len(graphs))]
@@ -91,10 +91,8 @@ def clock_all(graphs: dict[str, Graph]) -> tuple[Array, Array]:
             path.write_bytes(to_onnx(graph).SerializeToString())
         for turn in range(PASSES):
             for i in rng.permutation(len(paths)):
-                run = OnnxRuntime.load(paths[i], 1)
-                warm_up(run, VISIT, clock)
-                runs = sorted(sample(run, VISIT, clock))
-                found[:, turn, i] = runs[0] / MS, quantile(runs, 0.5) / MS
+                timing = time_runs(OnnxRuntime.load(paths[i], 1), VISIT, clock=time.thread_time_ns)
+                found[:, turn, i] = timing.min_ms, timing.p50_ms
     return found[0], found[1]
 
 
