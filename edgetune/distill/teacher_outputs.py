@@ -21,7 +21,7 @@ from edgetune.distill.teacher import Teacher
 from edgetune.errors import TeacherError
 from edgetune.files import atomic_write
 
-BATCH = 500
+BATCH = 128  # a batch of 500 pictures of 192 pixels took a CPU 2.4 times as long a picture
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
 LONGEST = 4.0
 """Times the usual epochs, however much time there is: what more would bring was not looked at."""
 LONGER = 5
-"""Times as many epochs for the most accurate finalist: small networks have learnt what they can after a few, it has not
-and is the one that is held against the teacher."""
+"""Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not and is
+the one that is held against the teacher."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
 
@@ -42,7 +42,7 @@ class Plan:
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
-        """One for each finalist, from the fastest to the slowest and most accurate, which trains `LONGER`."""
+        """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
         return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=LONGER * self.finalist.epochs)]
 
     def describe(self) -> str:
@@ -55,7 +55,7 @@ class Plan:
         counts = f"{self.trials} trials, {self.finalists} finalists"
         hint = "; little is learnt in less than half an epoch: give more time, or a smaller --resolution"
         short = self.finalist.epochs < 0.5
-        return f"{epochs} (the most accurate {LONGER} times as many), {counts}{hint if short else ''}"
+        return f"{epochs} (the slowest {LONGER} times as many), {counts}{hint if short else ''}"
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ def test_a_teacher_that_gives_one_row_for_all_pictures_is_refused(dataset: Datas
 
     teacher = counting_teacher()
     teacher.module = First()
-    with pytest.raises(TeacherError, match=r"gives logits of shape \(1, 2\) for 256 pictures"):
-        outputs(teacher, dataset.train)
+    with pytest.raises(TeacherError, match=rf"gives logits of shape \(1, 2\) for {BATCH} pictures"):
+        outputs(teacher, dataset.train.first(BATCH))
 
 
 def test_progress_is_told_in_pictures(make_dataset: Callable[..., Dataset], tmp_path: Path, cpu: torch.device) -> None:

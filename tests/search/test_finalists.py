@@ -34,15 +34,30 @@ def trials(figures: list[tuple[float, float]]) -> list[Trial]:
 
 
 @given(FIGURES, st.integers(1, 8))
-def test_finalists_lie_on_the_front_and_the_most_accurate_is_one(
+def test_finalists_are_the_front_the_most_accurate_and_a_large_one(
     figures: list[tuple[float, float]], count: int
 ) -> None:
     done = trials(figures)
     best = front(PROBLEM, done)
     picked = pick_finalists(PROBLEM, done, count)
-    assert len(picked) == min(count, len(best)) == len({trial.number for trial in picked})
-    assert {trial.number for trial in picked} <= {trial.number for trial in best}
+    assert min(count, len(best)) <= len(picked) <= count
+    assert len({trial.number for trial in picked}) == len(picked)
+    assert len({trial.number for trial in picked} - {trial.number for trial in best}) <= 1
     assert max(figures)[0] in [(trial.values or {})["top1"] for trial in picked]
+
+
+def test_the_largest_of_those_nearly_as_good_is_one() -> None:
+    """As judged with three epochs' worth of a supernet on CIFAR-10: trained apart, the largest was the best by far."""
+    figures = [(0.593, 1.44), (0.587, 1.37), (0.470, 0.90), (0.573, 1.70), (0.535, 1.75)]
+    assert {trial.number for trial in pick_finalists(PROBLEM, trials(figures), 2)} == {0, 3}
+
+
+def test_where_all_is_learnt_or_nothing_is_the_front_gives_the_finalists() -> None:
+    figures = [(0.90, 1.0), (0.89, 2.0), (0.5, 0.5)]
+    for cheap in ((False, False), (True, True)):
+        objectives = (Objective("top1", "maximize", cheap=cheap[0]), Objective("latency_ms", cheap=cheap[1]))
+        problem = Problem(SPACE, objectives, lambda sample: {"top1": 0.5, "latency_ms": 1.0})
+        assert {trial.number for trial in pick_finalists(problem, trials(figures), 3)} == {0, 2}
 
 
 def test_the_most_accurate_is_picked_where_it_adds_next_to_nothing() -> None:
