@@ -11,7 +11,7 @@ from edgetune.search.gaussian_process import GaussianProcess
 from edgetune.search.warp import Warp
 
 TUNE_GROWTH = 1.15  # hyper-parameters are fitted again whenever there are so many times more trials
-PRIOR_DISTANCE = 1.5  # weighted squared distance of two random samples, for parameters and for what is known of them
+PRIOR_DISTANCE = 0.5  # weighted squared distance of two random samples, for parameters and for what is known of them
 
 Expected = dict[str, tuple[np.ndarray, np.ndarray]]
 
