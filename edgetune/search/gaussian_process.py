@@ -13,7 +13,7 @@ import numpy as np
 FIT_POINTS = 128  # hyper-parameters are fitted to the last so many points
 ITERATIONS = 40
 JITTER = 1e-6
-PRIOR_SCALE, PRIOR_NOISE = 2.0, 0.05  # of standardised targets; trials seldom show all that a figure can be
+PRIOR_SCALE, PRIOR_NOISE = 2.0, 0.05  # of standardised targets; a figure spans more than the trials show
 OPTION_SPREAD = 0.5  # standard deviation of the logarithm of an option's weight; 1 for all else
 
 
