@@ -39,8 +39,9 @@ def pick_finalists(problem: Problem, trials: Sequence[Trial], count: int) -> lis
     candidates = best if large is None or large in best else [*best, large]
     scaled = (problem.points(candidates) - points.min(axis=0)) / np.where(span > 0, span, 1.0)
     reference = np.full(points.shape[1], 1 + MARGIN)
-    first = [*(int(points[:, axis].argmin()) for axis in costly_axes(problem))]
-    first += [] if large is None else [candidates.index(large)]
+    first = [int(points[:, axis].argmin()) for axis in costly_axes(problem)]
+    if large is not None:
+        first.append(candidates.index(large))
     chosen = list(dict.fromkeys(first))[:count]
     while len(chosen) < min(count, len(candidates)):
         left = [index for index in range(len(candidates)) if index not in chosen]

@@ -27,7 +27,7 @@ PLAN = plan_of(SearchConfig())
 APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
 
 
-def test_the_most_accurate_finalist_trains_longest() -> None:
+def test_the_slowest_finalist_trains_longest() -> None:
     *others, last = PLAN.finalist_recipes(8)
     assert others == [PLAN.finalist] * 7
     assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
