@@ -66,13 +66,16 @@ class Limits(Section):
         return None if self.accuracy is None else units.fraction(self.accuracy, where="limits.accuracy")
 
 
+OptimizerName = Literal["muon", "adamw", "sgd"]
+
+
 class Training(Section):
     """One of the trainings: how many passes over the training split, and the peak learning rate."""
 
     epochs: PositiveFloat
     learning_rate: PositiveFloat
     batch_size: PositiveInt = 128
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: OptimizerName = "muon"
     weight_decay: float = Field(default=0.05, ge=0)
 
 
@@ -109,6 +112,7 @@ class Int8Training(Training):
     """Of finalists whose INT8 file loses too much, with its rounding."""
 
     learning_rate: PositiveFloat = 0.001
+    optimizer: OptimizerName = "adamw"
     weight_decay: float = Field(default=0, ge=0)
 
 

@@ -1,8 +1,8 @@
 """The training loop: one page for the teacher, the supernet and the finalists.
 
-They differ only in what `losses` does with a batch. AdamW (Loshchilov 2019) or Nesterov's momentum, linear warm-up and
-cosine decay (Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if wanted a moving average
-of the weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
+They differ only in what `losses` does with a batch. Muon (Jordan 2024), AdamW (Loshchilov 2019) or Nesterov's momentum,
+linear warm-up and cosine decay (Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if
+wanted a moving average of the weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
 An epoch's random numbers come from the seed and the step it begins at, so that a resumed run repeats an unbroken one.
 """
 
@@ -28,6 +28,7 @@ from edgetune.distill.ahead import ahead
 from edgetune.distill.augment import Moves, view
 from edgetune.distill.gradients import NotFinite, backward
 from edgetune.distill.mixing import mix
+from edgetune.distill.optimizers import optimizer_of
 from edgetune.distill.rand_augment import rand_augment
 from edgetune.distill.together import averaged_gradients, begin_alike, rank, size
 from edgetune.distill.training_state import TrainingState, identity_of
@@ -58,7 +59,7 @@ class Recipe:
     mixup: float = field(default=0.0, repr=False)  # α of the shares
     cutmix: float = field(default=0.0, repr=False)
     rand_augment: int = field(default=0, repr=False)  # magnitude, 1 to 10
-    optimizer: str = field(default="adamw", repr=False)  # or sgd
+    optimizer: str = field(default="adamw", repr=False)  # or muon, sgd
 
     @property
     def key(self) -> str:
@@ -134,7 +135,7 @@ def train(
     device = next(module.parameters()).device
     per_epoch = max(1, len(pictures) // recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
-    optimizer = optimizer_of(module, recipe)
+    optimizer = optimizer_of(module, recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
     average = moving_average(module, recipe.ema)
     identity = identity_of(module, recipe.key, seed, pictures.labels)
@@ -182,15 +183,6 @@ def moving_average(module: nn.Module, decay: float) -> AveragedModel | None:
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True) if decay else None
 
 
-def optimizer_of(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Momentum's decay is part of the gradient, AdamW's is not: a hundredth of it is as usual to the one as all is to
-    the other (5e-4 and 0.05)."""
-    if recipe.optimizer == "sgd":
-        groups = parameter_groups(module, recipe.weight_decay / 100)
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(parameter_groups(module, recipe.weight_decay), lr=recipe.learning_rate)
-
-
 def clip_gradients(module: nn.Module, norm: float) -> None:
     """Scales all gradients to a common norm of at most `norm`; raises :class:`NotFinite`."""
     if not torch.isfinite(nn.utils.clip_grad_norm_(module.parameters(), norm)):
@@ -203,13 +195,6 @@ def warm_up_cosine(step: int, total: int, warm_up: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weights decay; biases and BatchNorm do not."""
-    decayed = [p for p in module.parameters() if p.requires_grad and p.ndim > 1]
-    spared = [p for p in module.parameters() if p.requires_grad and p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
 
 
 def _batches(

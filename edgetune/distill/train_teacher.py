@@ -25,7 +25,7 @@ from edgetune.errors import TeacherError
 
 WIDTH = 32
 SMOOTHING = 0.1  # of the labels (Szegedy 2016)
-FINE_TUNING = 0.1  # share of the learning rate for weights that were trained before
+FINE_TUNING = {"muon": 0.02, "adamw": 0.1, "sgd": 0.1}  # share of the learning rate for weights trained before
 
 
 def trained_teacher(
@@ -157,7 +157,7 @@ def fine_tune(
     """
     fit_classifier(teacher, dataset.train, progress=progress)
     untuned, reached = copy.deepcopy(teacher.module.state_dict()), _validated(teacher, dataset)
-    recipe = replace(recipe, learning_rate=FINE_TUNING * recipe.learning_rate)
+    recipe = replace(recipe, learning_rate=FINE_TUNING[recipe.optimizer] * recipe.learning_rate)
     fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress, statistics=False)
     if _validated(teacher, dataset) < reached:
         teacher.module.load_state_dict(untuned)

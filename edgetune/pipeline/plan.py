@@ -11,8 +11,9 @@ from edgetune.config import Int8Training, SearchConfig, Training
 from edgetune.distill.loop import Recipe
 
 TEACHER = Training(epochs=8, learning_rate=0.005)
-FINE_TUNED_TEACHER = Training(epochs=1, learning_rate=0.005)
-"""One whose features were learnt before: most of what it gains comes within an epoch, and its pictures are large."""
+FINE_TUNED_TEACHER = Training(epochs=1, learning_rate=0.005, batch_size=32)
+"""One whose features were learnt before: most of what it gains comes within an epoch, of many small steps, and its
+pictures are large."""
 FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
 LONGEST = 4.0
 """Times the usual epochs, however much time there is: what more would bring was not looked at."""

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, Se
 
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import recalibrate
-from edgetune.distill.loop import Batch, Progress, Recipe, parameter_groups, train, warm_up_cosine
+from edgetune.distill.loop import Batch, Progress, Recipe, train, warm_up_cosine
 from edgetune.distill.teacher_outputs import Views
 from edgetune.errors import StudyError, TeacherError
 from tests.distill.conftest import MakeNetwork
@@ -483,22 +483,6 @@ def test_the_schedule_has_one_peak_and_no_idle_step(total: int, warm_up: float) 
     assert shares.max() == 1 and (shares > 0).all()
     peak = int(shares.argmax())
     assert (np.diff(shares[: peak + 1]) > 0).all() and (np.diff(shares[peak:]) <= 0).all()
-
-
-def test_biases_and_norms_do_not_decay(make_network: MakeNetwork) -> None:
-    network = make_network()
-    network.classifier.weight.requires_grad_(False)
-    decayed, spared = parameter_groups(network, 0.3)
-    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.3, 0.0)
-    names = {id(weight): name for name, weight in network.named_parameters()}
-    assert [names[id(w)] for w in decayed["params"]] == ["features.0.0.weight", "features.1.0.weight"]  # type: ignore[attr-defined]
-    assert [names[id(w)] for w in spared["params"]] == [  # type: ignore[attr-defined]
-        "features.0.1.weight",
-        "features.0.1.bias",
-        "features.1.1.weight",
-        "features.1.1.bias",
-        "classifier.bias",
-    ]
 
 
 def test_training_learns(make_network: MakeNetwork, dataset: Dataset) -> None:

@@ -31,8 +31,9 @@ from edgetune.distill.augment import Moves
 from edgetune.distill.evaluate import accuracy
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
-from edgetune.distill.loop import Batch, Recipe, parameter_groups, train, warm_up_cosine
+from edgetune.distill.loop import Batch, Recipe, train, warm_up_cosine
 from edgetune.distill.losses import Distillation
+from edgetune.distill.optimizers import parameter_groups
 from edgetune.distill.precision import best_device, mixed_precision, place
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
@@ -140,18 +141,23 @@ def distil_arm(
 
 
 def throughput(options: argparse.Namespace) -> None:
-    """Pictures a second of our loop beside a plain one, in turns, the teacher cached; and of ours, the teacher live.
+    """Pictures a second of our loop beside a plain one, in turns, the teacher cached; with Muon; with a live teacher.
 
-    The live teacher is of the usual size, untrained. Seconds are the processor's, one thread: a busy machine changes
-    those least.
+    Where nothing else is said both have AdamW. The live teacher is of the usual size, untrained. Seconds are the
+    processor's, one thread: a busy machine changes those least.
     """
     torch.set_num_threads(1)
     dataset = load(options)
     outputs = np.random.default_rng(0).normal(0, 3, (len(dataset.train), len(dataset.classes))).astype(np.float32)
-    recipe = replace(recipe_of(options), epochs=options.epochs)
+    recipe = replace(recipe_of(options), optimizer="adamw")
     pictures = recipe.epochs * (len(dataset.train) // recipe.batch_size) * recipe.batch_size
     teacher = new_teacher(dataset, None, seed=0, device=best_device())
-    loops: dict[str, Callable[..., None]] = {"plain": plain, "ours": ours, "live": partial(ours, teacher=teacher)}
+    loops: dict[str, Callable[..., None]] = {
+        "plain": plain,
+        "ours": ours,
+        "muon": with_muon,
+        "live": partial(ours, teacher=teacher),
+    }
     rows: list[dict[str, float]] = []
     for turn in range(2 * options.seeds):
         rates = {}
@@ -163,7 +169,7 @@ def throughput(options: argparse.Namespace) -> None:
             rates[name] = pictures / (time.process_time() - began)
         rows.append(rates)
         print(", ".join(f"{name} {rate:.0f}/s" for name, rate in rates.items()), flush=True)
-    for name in ("ours", "live"):
+    for name in ("ours", "muon", "live"):
         ratios = [row[name] / row["plain"] for row in rows]
         print(
             f"{name} over plain, median of {len(rows)}: {np.median(ratios):.3f} ({min(ratios):.3f}-{max(ratios):.3f})"
@@ -186,6 +192,10 @@ def ours(
         yield distillation(logits.float(), targets, batch.labels)
 
     train(network, losses, pictures, recipe, seed=0, stage="ours", teacher_logits=outputs)
+
+
+def with_muon(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: Recipe) -> None:
+    ours(network, pictures, outputs, replace(recipe, optimizer="muon"))
 
 
 def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: Recipe) -> None:

@@ -70,7 +70,7 @@ def taught(options: argparse.Namespace, dataset: Dataset) -> tuple[Teacher, np.n
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    return Recipe(epochs=options.epochs, learning_rate=options.learning_rate, batch_size=128)
+    return Recipe(options.epochs, options.learning_rate, batch_size=128, optimizer="muon")
 
 
 def fresh(architecture: Architecture, dataset: Dataset, *, seed: int) -> Network:
