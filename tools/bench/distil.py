@@ -2,6 +2,7 @@
 
     python -m tools.bench.distil losses --data fashion-mnist --log losses.jsonl
     python -m tools.bench.distil losses --data cifar10 --init-teacher lite0 --log cifar10.jsonl
+    python -m tools.bench.distil optimizers --log optimizers.jsonl
     python -m tools.bench.distil throughput
     python -m tools.bench.distil ranking --log ranking.jsonl
     python -m tools.bench.distil cost --log ranking.jsonl
@@ -38,9 +39,9 @@ from edgetune.distill.precision import best_device, mixed_precision, place
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
-from edgetune.space.architecture import Architecture, Block, BlockKind
+from tools.bench.distil_optimizers import SUBJECTS, optimizers
 from tools.bench.distil_sandwich import WAYS, supernets
-from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
+from tools.bench.distil_setup import Log, load, recipe_of, student, taught
 from tools.bench.distil_supernet import cost, ranking
 
 ARMS: dict[str, dict[str, float]] = {
@@ -61,7 +62,7 @@ TEMPERATURE = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (losses, throughput, ranking, cost, supernets):
+    for command in (losses, optimizers, throughput, ranking, cost, supernets):
         sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
         sub.set_defaults(command=command)
         sub.add_argument("--data", default="fashion-mnist")
@@ -76,6 +77,10 @@ def main() -> None:
         if command is losses:
             sub.add_argument("--arms", default=",".join(ARMS), help="some of them, with commas")
             sub.add_argument("--with", dest="extras", default="{}", help="fields of the recipe, as JSON")
+        if command is optimizers:
+            sub.add_argument("--subjects", default=",".join(SUBJECTS), help="some of them, with commas")
+            sub.add_argument("--rates", default="0.5,1,2", help="times the usual learning rate")
+            sub.add_argument("--networks", type=int, default=10, help="of the supernet, judged")
         if command is supernets:
             sub.add_argument("--ways", default=",".join(WAYS), help="some of them, with commas")
             sub.add_argument("--seconds", type=float, default=300, help="of the processor, for each supernet")
@@ -224,31 +229,6 @@ def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: R
             optimizer.step()
             schedule.step()
             step += 1
-
-
-def student(dataset: Dataset, seed: int) -> Network:
-    """A network of fewer than 50,000 parameters: a fused block, then twice two inverted residual ones."""
-    blocks, width = [], 16
-    stages: tuple[tuple[BlockKind, int, int], ...] = (("fused", 16, 1), ("mbconv", 24, 2), ("mbconv", 48, 2))
-    for stage, (kind, wide, depth) in enumerate(stages, 1):
-        for number in range(depth):
-            blocks.append(
-                Block(
-                    name=f"stage{stage}_block{number + 1}",
-                    kind=kind,
-                    in_width=width,
-                    out_width=wide,
-                    stride=1 if number else 2,
-                    kernel=3,
-                    expansion=3,
-                    activation="relu",
-                    squeeze_excite=False,
-                )
-            )
-            width = wide
-    shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
-    plan = Architecture(**shape, stem_width=16, stem_stride=1, blocks=tuple(blocks), head_width=128, activation="relu")
-    return fresh(plan, dataset, seed=seed)
 
 
 def count(network: nn.Module) -> int:

@@ -21,7 +21,7 @@ from edgetune.distill.teacher_outputs import teacher_outputs
 from edgetune.distill.train_teacher import trained_teacher
 from edgetune.files import cache_folder
 from edgetune.nets.network import Network, build_network
-from edgetune.space.architecture import Architecture
+from edgetune.space.architecture import Architecture, Block, BlockKind
 
 
 class Log:
@@ -76,3 +76,28 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def fresh(architecture: Architecture, dataset: Dataset, *, seed: int) -> Network:
     torch.manual_seed(seed)
     return build_network(architecture, mean=dataset.mean, std=dataset.std).to(best_device())
+
+
+def student(dataset: Dataset, seed: int) -> Network:
+    """A network of fewer than 50,000 parameters: a fused block, then twice two inverted residual ones."""
+    blocks, width = [], 16
+    stages: tuple[tuple[BlockKind, int, int], ...] = (("fused", 16, 1), ("mbconv", 24, 2), ("mbconv", 48, 2))
+    for stage, (kind, wide, depth) in enumerate(stages, 1):
+        for number in range(depth):
+            blocks.append(
+                Block(
+                    name=f"stage{stage}_block{number + 1}",
+                    kind=kind,
+                    in_width=width,
+                    out_width=wide,
+                    stride=1 if number else 2,
+                    kernel=3,
+                    expansion=3,
+                    activation="relu",
+                    squeeze_excite=False,
+                )
+            )
+            width = wide
+    shape = {"channels": dataset.channels, "resolution": dataset.resolution, "classes": len(dataset.classes)}
+    plan = Architecture(**shape, stem_width=16, stem_stride=1, blocks=tuple(blocks), head_width=128, activation="relu")
+    return fresh(plan, dataset, seed=seed)
