@@ -80,7 +80,6 @@ def main() -> None:
         if command is optimizers:
             sub.add_argument("--subjects", default=",".join(SUBJECTS), help="some of them, with commas")
             sub.add_argument("--rates", default="0.5,1,2", help="times the usual learning rate")
-            sub.add_argument("--networks", type=int, default=10, help="of the supernet, judged")
         if command is supernets:
             sub.add_argument("--ways", default=",".join(WAYS), help="some of them, with commas")
             sub.add_argument("--seconds", type=float, default=300, help="of the processor, for each supernet")

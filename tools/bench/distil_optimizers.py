@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -20,66 +20,68 @@ from tools.bench.distil_setup import Log, student
 from tools.bench.distil_supernet import prepared, random_networks
 
 OPTIMIZERS = ("adamw", "muon")
+NETWORKS = 10
+"""Judged of each supernet."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all trainings of a command have in common."""
+class Change:
+    """What is other than in a search."""
 
-    task: Task
-    outputs: np.ndarray
     epochs: float
-    networks: int
+    optimizer: str
+    rate: float
+    """Times the usual one."""
+
+    def of(self, usual: Recipe) -> Recipe:
+        rate = self.rate * usual.learning_rate
+        return replace(usual, epochs=self.epochs, optimizer=self.optimizer, learning_rate=rate)
 
 
 def optimizers(options: argparse.Namespace) -> None:
     """Top-1 of a student, of a teacher, and of networks that inherit a supernet's weights, by optimizer and rate."""
-    setting = Setting(*prepared(options), epochs=options.epochs, networks=options.networks)
+    task, outputs = prepared(options)
     log = Log(options.log)
+    changes = [Change(options.epochs, name, float(rate)) for name in OPTIMIZERS for rate in options.rates.split(",")]
     for seed in range(options.seeds):
+        seeded = replace(task, config=task.config.model_copy(update={"seed": seed}))
         for subject in options.subjects.split(","):
-            for name in OPTIMIZERS:
-                for times in map(float, options.rates.split(",")):
-                    told = {"subject": subject, "optimizer": name, "rate": times, "seed": seed}
-                    if not log.known(**told):
-                        began = time.process_time()
-                        top1 = SUBJECTS[subject](setting, name, times, seed)
-                        log.add(**told, top1=top1, seconds=time.process_time() - began)
+            for change in changes:
+                if not log.known(subject=subject, seed=seed, **asdict(change)):
+                    began = time.process_time()
+                    top1 = SUBJECTS[subject](seeded, outputs, change)
+                    seconds = time.process_time() - began
+                    log.add(subject=subject, seed=seed, **asdict(change), top1=top1, seconds=seconds)
     table(log)
 
 
-def student_top1(setting: Setting, optimizer: str, times: float, seed: int) -> float:
+def student_top1(task: Task, outputs: np.ndarray, change: Change) -> float:
     """Of the student that the losses are compared with, distilled as a finalist is."""
-    network = student(setting.task.dataset, seed)
-    usual = plan_of(setting.task.config).finalist
-    setting.task.distil(network, setting.outputs, of(usual, setting, optimizer, times))
-    return accuracy(network, setting.task.dataset.test)
+    network = student(task.dataset, task.config.seed)
+    task.distil(network, outputs, change.of(plan_of(task.config).finalist))
+    return accuracy(network, task.dataset.test)
 
 
-def teacher_top1(setting: Setting, optimizer: str, times: float, seed: int) -> float:
-    dataset = setting.task.dataset
-    teacher = new_teacher(dataset, None, seed=seed, device=best_device())
-    fit_teacher(teacher, dataset, of(plan_of(setting.task.config).teacher, setting, optimizer, times), seed=seed)
-    return top1_on(teacher.logits, dataset.test, device=best_device())
+def teacher_top1(task: Task, outputs: np.ndarray, change: Change) -> float:
+    del outputs  # it has no teacher
+    seed, device = task.config.seed, best_device()
+    teacher = new_teacher(task.dataset, None, seed=seed, device=device)
+    fit_teacher(teacher, task.dataset, change.of(plan_of(task.config).teacher), seed=seed)
+    return top1_on(teacher.logits, task.dataset.test, device=device)
 
 
-def supernet_top1(setting: Setting, optimizer: str, times: float, seed: int) -> float:
+def supernet_top1(task: Task, outputs: np.ndarray, change: Change) -> float:
     """The mean of random networks."""
-    task = replace(setting.task, config=setting.task.config.model_copy(update={"seed": seed}))
     supernet = task.new_supernet().to(best_device())
-    task.train_supernet(supernet, setting.outputs, of(plan_of(task.config).supernet, setting, optimizer, times))
-    return float(np.mean([inherited(task, supernet, chosen) for chosen in random_networks(task, setting.networks)]))
+    task.train_supernet(supernet, outputs, change.of(plan_of(task.config).supernet))
+    return float(np.mean([inherited(task, supernet, chosen) for chosen in random_networks(task, NETWORKS)]))
 
 
-SUBJECTS: dict[str, Callable[[Setting, str, float, int], float]] = {
+SUBJECTS: dict[str, Callable[[Task, np.ndarray, Change], float]] = {
     "student": student_top1,
     "teacher": teacher_top1,
     "supernet": supernet_top1,
 }
-
-
-def of(usual: Recipe, setting: Setting, optimizer: str, times: float) -> Recipe:
-    return replace(usual, epochs=setting.epochs, optimizer=optimizer, learning_rate=times * usual.learning_rate)
 
 
 def table(log: Log) -> None:
@@ -88,8 +90,8 @@ def table(log: Log) -> None:
     found: dict[tuple[str, str, float], list[float]] = {}
     for row in log.rows:
         found.setdefault((row["subject"], row["optimizer"], row["rate"]), []).append(100 * row["top1"])
-    for (subject, name, times), tops in found.items():
+    for (subject, name, rate), tops in found.items():
         best = max(np.mean(other) for key, other in found.items() if key[:2] == (subject, OPTIMIZERS[0]))
         spread = np.std(tops, ddof=len(tops) > 1)
         gain = np.mean(tops) - best
-        print(f"| {subject} | {name} | {times:g} | {len(tops)} | {np.mean(tops):.2f} ± {spread:.2f} | {gain:+.2f} |")
+        print(f"| {subject} | {name} | {rate:g} | {len(tops)} | {np.mean(tops):.2f} ± {spread:.2f} | {gain:+.2f} |")
