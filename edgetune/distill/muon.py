@@ -9,7 +9,7 @@ float32.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,11 +44,11 @@ class Muon(torch.optim.AdamW):
         super().__init__([group for group in split if group["params"]], lr=learning_rate)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             if group["orthogonal"]:
                 self._orthogonal_step(group)
-        return super().step(closure)
+        super().step()
 
     def _orthogonal_step(self, group: dict[str, Any]) -> None:
         """The root of the mean square of a step is a fifth of the learning rate, about as AdamW's (Liu 2025)."""

@@ -41,7 +41,7 @@ from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
 from tools.bench.distil_optimizers import SUBJECTS, optimizers
 from tools.bench.distil_sandwich import WAYS, supernets
-from tools.bench.distil_setup import Log, load, recipe_of, student, taught
+from tools.bench.distil_setup import Log, load, mean_and_spread, recipe_of, student, taught
 from tools.bench.distil_supernet import cost, ranking
 
 ARMS: dict[str, dict[str, float]] = {
@@ -241,9 +241,7 @@ def table(log: Log, key: str, value: str) -> None:
     print("| arm | seeds | top-1 | gain |\n|---|---|---|---|")
     for name, found in results.items():
         gain = np.mean(found) - np.mean(results[names[0]])
-        print(
-            f"| {name} | {len(found)} | {np.mean(found):.2f} ± {np.std(found, ddof=len(found) > 1):.2f} | {gain:+.2f} |"
-        )
+        print(f"| {name} | {len(found)} | {mean_and_spread(found)} | {gain:+.2f} |")
 
 
 if __name__ == "__main__":

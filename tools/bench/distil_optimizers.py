@@ -16,7 +16,7 @@ from edgetune.distill.train_teacher import fit_teacher, new_teacher
 from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task
 from tools.bench.distil_sandwich import inherited
-from tools.bench.distil_setup import Log, student
+from tools.bench.distil_setup import Log, mean_and_spread, student
 from tools.bench.distil_supernet import prepared, random_networks
 
 OPTIMIZERS = ("adamw", "muon")
@@ -92,6 +92,5 @@ def table(log: Log) -> None:
         found.setdefault((row["subject"], row["optimizer"], row["rate"]), []).append(100 * row["top1"])
     for (subject, name, rate), tops in found.items():
         best = max(np.mean(other) for key, other in found.items() if key[:2] == (subject, OPTIMIZERS[0]))
-        spread = np.std(tops, ddof=len(tops) > 1)
         gain = np.mean(tops) - best
-        print(f"| {subject} | {name} | {rate:g} | {len(tops)} | {np.mean(tops):.2f} ± {spread:.2f} | {gain:+.2f} |")
+        print(f"| {subject} | {name} | {rate:g} | {len(tops)} | {mean_and_spread(tops)} | {gain:+.2f} |")

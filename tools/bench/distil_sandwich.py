@@ -19,7 +19,7 @@ from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task
 from edgetune.space.architecture import Architecture
 from edgetune.space.shrinking import CHOICES
-from tools.bench.distil_setup import Log
+from tools.bench.distil_setup import Log, mean_and_spread
 from tools.bench.distil_supernet import clocked, prepared, random_networks
 
 CLOCKED = 20
@@ -60,9 +60,8 @@ def supernets(options: argparse.Namespace) -> None:
         both = sorted(alone.keys() & range(len(rows[0]["tops"])))
         taus = [kendalltau([row["tops"][n] for n in both], [alone[n] for n in both]).statistic for row in rows]
         epochs = np.mean([row["epochs"] for row in rows])
-        spread = np.std(means, ddof=len(means) > 1)
         tau = f"{np.mean(taus):.2f} ({len(both)} networks)" if len(both) > 1 else ""
-        print(f"| {way} | {len(rows)} | {epochs:.1f} | {np.mean(means):.2f} ± {spread:.2f} | {tau} |")
+        print(f"| {way} | {len(rows)} | {epochs:.1f} | {mean_and_spread(means)} | {tau} |")
 
 
 def trained_for(seconds: float, task: Task, outputs: np.ndarray) -> tuple[Supernet, Recipe, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class Log:
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """The spread is the standard deviation."""
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=len(values) > 1):.2f}"
 
 
 def load(options: argparse.Namespace) -> Dataset:
