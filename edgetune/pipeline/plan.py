@@ -20,6 +20,8 @@ LONGEST = 4.0
 LONGER = 5
 """Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not, and
 is the one that is held against the teacher."""
+OFTEN = 20.0
+"""Epochs from which on finalists are shown shifted pictures, unlike the teacher: they would learn them by heart."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
 
@@ -30,7 +32,8 @@ class Plan:
 
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
     finalists are fine-tuned with the rounding of their INT8 files where those lose too much. A teacher that is given is
-    not trained, one whose features were learnt before is fine-tuned.
+    not trained, one whose features were learnt before is fine-tuned. `often_shift` is the shift of finalists that see
+    each picture `OFTEN`.
     """
 
     teacher: Recipe
@@ -41,10 +44,15 @@ class Plan:
     trial: Recipe | None = None
     int8: Recipe | None = None
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
+    often_shift: int = 0  # as in the notes of runs that were begun before there was one
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
-        return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=LONGER * self.finalist.epochs)]
+        slowest = replace(self.finalist, epochs=LONGER * self.finalist.epochs)
+        return [
+            replace(recipe, shift=self.often_shift) if recipe.epochs >= OFTEN and not recipe.shift else recipe
+            for recipe in [self.finalist] * (count - 1) + [slowest]
+        ]
 
     def describe(self) -> str:
         """One line for a person."""
@@ -91,6 +99,7 @@ def plan_of(config: SearchConfig) -> Plan:
         trial=_recipe(config, config.trial_training) if config.trial_training else None,
         int8=_recipe(config, config.int8_training) if config.int8_training else None,
         teacher_is="given" if config.teacher else "fine-tuned" if config.init_teacher else "trained",
+        often_shift=config.augmentation.shift,
     )
 
 

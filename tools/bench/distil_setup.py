@@ -42,7 +42,7 @@ class Log:
         print(json.dumps(row), flush=True)
 
 
-def mean_and_spread(values: Sequence[float]) -> str:
+def mean_and_spread(values: Sequence[float] | np.ndarray) -> str:
     """The spread is the standard deviation."""
     return f"{np.mean(values):.2f} ± {np.std(values, ddof=len(values) > 1):.2f}"
 

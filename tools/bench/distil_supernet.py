@@ -32,7 +32,7 @@ from edgetune.search.study import Study
 from edgetune.search.trial import Trial
 from edgetune.space.architecture import Architecture
 from edgetune.space.parameters import Sample
-from tools.bench.distil_setup import Log, fresh, load, recipe_of, taught
+from tools.bench.distil_setup import Log, fresh, load, mean_and_spread, recipe_of, taught
 
 TRIALS, FINALISTS = 120, 8
 """As in a search with its defaults."""
@@ -65,7 +65,7 @@ def ranking(options: argparse.Namespace) -> None:
     tau = kendalltau(columns["inherited"], columns["alone"])
     gap = 100 * (columns["tuned"] - columns["alone"])
     for name, column in columns.items():
-        print(f"{name}: {100 * column.mean():.2f} ± {100 * column.std(ddof=1):.2f}")
+        print(f"{name}: {mean_and_spread(100 * column)}")
     print(
         f"{len(rows)} networks: Kendall tau {tau.statistic:.2f} (p {tau.pvalue:.1g}); inherited, tuned for an epoch, "
         f"against alone for {options.epochs}: {gap.mean():+.2f} points, from {gap.min():+.2f} to {gap.max():+.2f}"
