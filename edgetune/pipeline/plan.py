@@ -20,8 +20,10 @@ LONGEST = 4.0
 LONGER = 5
 """Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not, and
 is the one that is held against the teacher."""
-OFTEN = 20.0
+OFTEN = 15.0
 """Epochs from which on finalists are shown shifted pictures, unlike the teacher: they would learn them by heart."""
+MOST_MIRRORED = 0.1
+"""Share of a budget, above which the teacher does not look at mirror images: its logits of a picture do for both."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
 
@@ -33,7 +35,7 @@ class Plan:
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
     finalists are fine-tuned with the rounding of their INT8 files where those lose too much. A teacher that is given is
     not trained, one whose features were learnt before is fine-tuned. `often_shift` is the shift of finalists that see
-    each picture `OFTEN`.
+    each picture `OFTEN`. Where `mirrored`, the teacher looks at mirror images too.
     """
 
     teacher: Recipe
@@ -44,7 +46,9 @@ class Plan:
     trial: Recipe | None = None
     int8: Recipe | None = None
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
-    often_shift: int = 0  # as in the notes of runs that were begun before there was one
+    # By default as in runs that were begun before there was a choice.
+    often_shift: int = 0
+    mirrored: bool = True
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
@@ -71,8 +75,9 @@ class Plan:
 class Costs:
     """Seconds on this machine: an epoch of each training, all teacher outputs, a trial, an export, the clocking.
 
-    Finalists are trained `finalists_at_once`, and `finalist_epoch` is what one takes beside the others. `trial` is to
-    judge a network, `trial_epoch` to train one apart before.
+    `mirror_images` is what the teacher's outputs take in addition, where it looks at those as well. Finalists are
+    trained `finalists_at_once`, and `finalist_epoch` is what one takes beside the others. `trial` is to judge a
+    network, `trial_epoch` to train one apart before.
     """
 
     teacher_epoch: float
@@ -85,6 +90,7 @@ class Costs:
     clocking: float
     trial_epoch: float = 0.0
     int8_epoch: float = 0.0
+    mirror_images: float = 0.0
 
 
 def plan_of(config: SearchConfig) -> Plan:
@@ -131,6 +137,7 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
     all trainings by the same factor. Where there is more, the teacher, the supernet and the finalists train longer, up
     to `LONGEST` times; fine-tuning, of a teacher or with INT8 rounding, and a trial's epochs are not made more.
     """
+    plan = replace(plan, mirrored=costs.mirror_images <= MOST_MIRRORED * budget)
     share = budget / seconds(plan, costs)
     if share < 1:
         trials = min(plan.trials, max(FEWEST_TRIALS, round(plan.trials * math.sqrt(share))))
@@ -164,7 +171,8 @@ def fit_finalists(plan: Plan, usual: Plan, left: float, epochs: Sequence[float],
 
 def seconds(plan: Plan, costs: Costs) -> float:
     """What the plan takes."""
-    fixed = costs.clocking + costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
+    outputs = costs.teacher_outputs + (costs.mirror_images if plan.mirrored else 0.0)
+    fixed = costs.clocking + outputs + plan.trials * costs.trial + plan.finalists * costs.export
     return fixed + _training_seconds(plan, costs) + REPORT_SECONDS
 
 

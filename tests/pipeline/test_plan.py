@@ -35,7 +35,7 @@ def test_the_slowest_finalist_trains_longest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("views", "times", "shifts"), [(1, 3.9, (0, 0)), (1, 4, (0, 2)), (1, 20, (2, 2)), (4, 1, (2, 2))]
+    ("views", "times", "shifts"), [(1, 2.9, (0, 0)), (1, 3, (0, 2)), (1, 15, (2, 2)), (4, 1, (2, 2))]
 )
 def test_finalists_that_would_learn_pictures_by_heart_are_shown_shifted_ones(
     views: int, times: float, shifts: tuple[int, int]
@@ -50,6 +50,17 @@ def test_a_run_that_was_begun_before_there_was_a_shift_for_finalists_goes_on_wit
     plan = TypeAdapter(Plan).validate_python(noted)
     long = replace(plan, finalist=replace(plan.finalist, epochs=50))
     assert [recipe.shift for recipe in long.finalist_recipes(2)] == [0, 0]
+
+
+@pytest.mark.parametrize(("seconds_of_them", "mirrored"), [(60, True), (61, False)])
+def test_a_teacher_whose_look_at_mirror_images_takes_over_a_tenth_of_the_budget_goes_without(
+    seconds_of_them: float, mirrored: bool
+) -> None:
+    costs = replace(COSTS, mirror_images=seconds_of_them)
+    plan = fit(PLAN, 600, costs)
+    assert plan.mirrored == mirrored
+    assert seconds(plan, costs) == pytest.approx(600, rel=0.01)
+    assert seconds(replace(plan, mirrored=True), costs) - seconds(plan, costs) == (0 if mirrored else 61)
 
 
 def test_features_that_were_learnt_before_are_fine_tuned_for_an_epoch() -> None:
