@@ -53,10 +53,12 @@ class Plan:
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
         slowest = replace(self.finalist, epochs=LONGER * self.finalist.epochs)
-        return [
-            replace(recipe, shift=self.often_shift) if recipe.epochs >= OFTEN and not recipe.shift else recipe
-            for recipe in [self.finalist] * (count - 1) + [slowest]
-        ]
+        return [self.shifted(recipe) for recipe in [self.finalist] * (count - 1) + [slowest]]
+
+    def shifted(self, recipe: Recipe) -> Recipe:
+        """A finalist's recipe, with shifted pictures where each is seen `OFTEN`."""
+        often = recipe.epochs >= OFTEN and not recipe.shift
+        return replace(recipe, shift=self.often_shift) if often else recipe
 
     def describe(self) -> str:
         """One line for a person."""

@@ -250,7 +250,7 @@ class SearchRun:
         teacher = self.teacher(plan)
         finisher = self.finisher(plan, teacher, partial(self.teacher_outputs, plan, teacher))
         if not self.folder.weights(number).is_file():
-            finisher.distil([trial], [plan.finalist], self.judge(plan, finisher.outputs()))
+            finisher.distil([trial], [plan.shifted(plan.finalist)], self.judge(plan, finisher.outputs()))
         int8 = plan.int8 if int8_epochs is None else int8_recipe(self.config, int8_epochs)
         distilled = finisher.distilled(trial)
         bundle = finisher.bundle(distilled, formats, form, int8)
