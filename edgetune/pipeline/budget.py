@@ -45,9 +45,9 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     task, logits, times = _few(task, plan)
     few = task.dataset.train
     teacher, teacher_epoch = given, 0.0
-    # Of the teacher: at each training picture, in all views; once at some of the validation split.
-    said = task.config.augmentation
-    looks = said.views + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
+    # Of the teacher: at each training picture and its mirror image, or all views; once at some of the validation split.
+    views = task.config.augmentation.views
+    looks = (views if views > 1 else 2) + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
     if teacher is None:
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
         teacher = new_teacher(dataset, initial, seed=0, device=device)
@@ -68,7 +68,6 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     if plan.int8:
         rounded = rounded_network(task, network).to(device)
         int8_epoch = times * _pass(lambda recipe: task.distil(rounded, logits, recipe), plan.int8)
-    look = times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True))
     return Costs(
         teacher_epoch=teacher_epoch,
         supernet_epoch=0.0
@@ -79,12 +78,11 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         trial_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.trial)
         if plan.trial
         else 0.0,
-        teacher_outputs=looks * look,
+        teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
         trial=judging * glance + CANDIDATES.get(task.config.strategy, 1) * scoring,
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
         int8_epoch=int8_epoch,
-        mirror_images=look if said.flip and said.views == 1 else 0.0,
     )
 
 

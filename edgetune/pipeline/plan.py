@@ -20,10 +20,6 @@ LONGEST = 4.0
 LONGER = 5
 """Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not, and
 is the one that is held against the teacher."""
-OFTEN = 15.0
-"""Epochs from which on finalists are shown shifted pictures, unlike the teacher: they would learn them by heart."""
-MOST_MIRRORED = 0.1
-"""Share of a budget, above which the teacher does not look at mirror images: its logits of a picture do for both."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
 
@@ -34,8 +30,7 @@ class Plan:
 
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
     finalists are fine-tuned with the rounding of their INT8 files where those lose too much. A teacher that is given is
-    not trained, one whose features were learnt before is fine-tuned. `often_shift` is the shift of finalists that see
-    each picture `OFTEN`. Where `mirrored`, the teacher looks at mirror images too.
+    not trained, one whose features were learnt before is fine-tuned.
     """
 
     teacher: Recipe
@@ -46,19 +41,10 @@ class Plan:
     trial: Recipe | None = None
     int8: Recipe | None = None
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
-    # By default as in runs that were begun before there was a choice.
-    often_shift: int = 0
-    mirrored: bool = True
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
         """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
-        slowest = replace(self.finalist, epochs=LONGER * self.finalist.epochs)
-        return [self.shifted(recipe) for recipe in [self.finalist] * (count - 1) + [slowest]]
-
-    def shifted(self, recipe: Recipe) -> Recipe:
-        """A finalist's recipe, with shifted pictures where each is seen `OFTEN`."""
-        often = recipe.epochs >= OFTEN and not recipe.shift
-        return replace(recipe, shift=self.often_shift) if often else recipe
+        return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=LONGER * self.finalist.epochs)]
 
     def describe(self) -> str:
         """One line for a person."""
@@ -77,9 +63,8 @@ class Plan:
 class Costs:
     """Seconds on this machine: an epoch of each training, all teacher outputs, a trial, an export, the clocking.
 
-    `mirror_images` is what the teacher's outputs take in addition, where it looks at those as well. Finalists are
-    trained `finalists_at_once`, and `finalist_epoch` is what one takes beside the others. `trial` is to judge a
-    network, `trial_epoch` to train one apart before.
+    Finalists are trained `finalists_at_once`, and `finalist_epoch` is what one takes beside the others. `trial` is to
+    judge a network, `trial_epoch` to train one apart before.
     """
 
     teacher_epoch: float
@@ -92,7 +77,6 @@ class Costs:
     clocking: float
     trial_epoch: float = 0.0
     int8_epoch: float = 0.0
-    mirror_images: float = 0.0
 
 
 def plan_of(config: SearchConfig) -> Plan:
@@ -107,7 +91,6 @@ def plan_of(config: SearchConfig) -> Plan:
         trial=_recipe(config, config.trial_training) if config.trial_training else None,
         int8=_recipe(config, config.int8_training) if config.int8_training else None,
         teacher_is="given" if config.teacher else "fine-tuned" if config.init_teacher else "trained",
-        often_shift=config.augmentation.shift,
     )
 
 
@@ -139,7 +122,6 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
     all trainings by the same factor. Where there is more, the teacher, the supernet and the finalists train longer, up
     to `LONGEST` times; fine-tuning, of a teacher or with INT8 rounding, and a trial's epochs are not made more.
     """
-    plan = replace(plan, mirrored=costs.mirror_images <= MOST_MIRRORED * budget)
     share = budget / seconds(plan, costs)
     if share < 1:
         trials = min(plan.trials, max(FEWEST_TRIALS, round(plan.trials * math.sqrt(share))))
@@ -173,8 +155,7 @@ def fit_finalists(plan: Plan, usual: Plan, left: float, epochs: Sequence[float],
 
 def seconds(plan: Plan, costs: Costs) -> float:
     """What the plan takes."""
-    outputs = costs.teacher_outputs + (costs.mirror_images if plan.mirrored else 0.0)
-    fixed = costs.clocking + outputs + plan.trials * costs.trial + plan.finalists * costs.export
+    fixed = costs.clocking + costs.teacher_outputs + plan.trials * costs.trial + plan.finalists * costs.export
     return fixed + _training_seconds(plan, costs) + REPORT_SECONDS
 
 

@@ -79,7 +79,7 @@ class SearchRun:
             top1_of = partial(top1_on, teacher.logits, device=self.device)
             learning.know_teacher(self.study, self.task, top1_of, self.reporter.say)
         with self.stage("teacher outputs"):
-            outputs = self.teacher_outputs(plan, teacher)
+            outputs = self.teacher_outputs(teacher)
         with self.stage("supernet"):
             judge = self.judge(plan, outputs)
         with self.stage("search"):
@@ -152,13 +152,13 @@ class SearchRun:
                 progress=self.reporter.progress,
             )
 
-    def teacher_outputs(self, plan: Plan, teacher: Teacher) -> np.ndarray:
+    def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
         said = self.config.augmentation
         return teacher_outputs(
             teacher,
             self.dataset.train,
             key=self.dataset.content_hash,
-            flip=said.flip and plan.mirrored,
+            flip=said.flip,
             views=Views(said.views, self.config.seed, said.shift) if said.views > 1 else None,
             cache=cache_folder(),
             device=self.device,
@@ -248,9 +248,9 @@ class SearchRun:
             raise StudyError(f"there is no trial {number}", where=self.folder.path, mend=f"finished trials: {known}")
         plan, trial = self.plan(), trials[number]
         teacher = self.teacher(plan)
-        finisher = self.finisher(plan, teacher, partial(self.teacher_outputs, plan, teacher))
+        finisher = self.finisher(plan, teacher, partial(self.teacher_outputs, teacher))
         if not self.folder.weights(number).is_file():
-            finisher.distil([trial], [plan.shifted(plan.finalist)], self.judge(plan, finisher.outputs()))
+            finisher.distil([trial], [plan.finalist], self.judge(plan, finisher.outputs()))
         int8 = plan.int8 if int8_epochs is None else int8_recipe(self.config, int8_epochs)
         distilled = finisher.distilled(trial)
         bundle = finisher.bundle(distilled, formats, form, int8)

@@ -1,11 +1,10 @@
 """How the work is shared out, and shortened to a budget."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from edgetune.config import SearchConfig
 from edgetune.pipeline.plan import (
@@ -32,35 +31,6 @@ def test_the_slowest_finalist_trains_longest() -> None:
     *others, last = PLAN.finalist_recipes(8)
     assert others == [PLAN.finalist] * 7
     assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
-
-
-@pytest.mark.parametrize(
-    ("views", "times", "shifts"), [(1, 2.9, (0, 0)), (1, 3, (0, 2)), (1, 15, (2, 2)), (4, 1, (2, 2))]
-)
-def test_finalists_that_would_learn_pictures_by_heart_are_shown_shifted_ones(
-    views: int, times: float, shifts: tuple[int, int]
-) -> None:
-    told = {"augmentation": {"shift": 2, "views": views}, "finalist_training": {"epochs": times, "learning_rate": 1}}
-    others, last = plan_of(SearchConfig.model_validate(told)).finalist_recipes(2)
-    assert (others.shift, last.shift) == shifts
-
-
-def test_a_run_that_was_begun_before_there_was_a_shift_for_finalists_goes_on_without() -> None:
-    noted = {name: value for name, value in asdict(PLAN).items() if name != "often_shift"}
-    plan = TypeAdapter(Plan).validate_python(noted)
-    long = replace(plan, finalist=replace(plan.finalist, epochs=50))
-    assert [recipe.shift for recipe in long.finalist_recipes(2)] == [0, 0]
-
-
-@pytest.mark.parametrize(("seconds_of_them", "mirrored"), [(60, True), (61, False)])
-def test_a_teacher_whose_look_at_mirror_images_takes_over_a_tenth_of_the_budget_goes_without(
-    seconds_of_them: float, mirrored: bool
-) -> None:
-    costs = replace(COSTS, mirror_images=seconds_of_them)
-    plan = fit(PLAN, 600, costs)
-    assert plan.mirrored == mirrored
-    assert seconds(plan, costs) == pytest.approx(600, rel=0.01)
-    assert seconds(replace(plan, mirrored=True), costs) - seconds(plan, costs) == (0 if mirrored else 61)
 
 
 def test_features_that_were_learnt_before_are_fine_tuned_for_an_epoch() -> None:

@@ -48,7 +48,7 @@ def judge_of(folder: Path) -> Judge:
     """With the run's supernet, which is trained already; its teacher and the teacher's outputs are in the cache."""
     run = resume(folder, Reporter())
     plan = run.plan()
-    return run.judge(plan, run.teacher_outputs(plan, run.teacher(plan)))
+    return run.judge(plan, run.teacher_outputs(run.teacher(plan)))
 
 
 def search(judge: Judge, method: str, seed: int, trials: int, folder: Path) -> list[Trial]:
