@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from edgetune.distill.teacher import Teacher, TorchTeacher
 from edgetune.errors import TeacherError, nearest
 from edgetune.files import atomic_folder
 from edgetune.nets.efficientnet_lite import EfficientNetLite
+from edgetune.nets.folding import fold_batch_norm
 from edgetune.nets.residual import ResidualNetwork
 from edgetune.space.efficientnet_lite import VARIANTS
 
@@ -79,7 +81,7 @@ def load_teacher(path: Path) -> Teacher:
         An ONNX file that cannot be read.
     """
     if (path / HEADER).is_file():
-        return load_checkpoint(path)
+        return load_checkpoint(path).folded()
     if (path / "config.json").is_file():
         from edgetune.distill.transformers_teacher import load_transformers
 
@@ -116,6 +118,18 @@ class CheckpointTeacher(TorchTeacher):
             licence=header.licence,
         )
         self.header = header
+        self._parameters = super().parameters
+
+    @property
+    def parameters(self) -> int:
+        """As trained: folding takes some away."""
+        return self._parameters
+
+    def folded(self) -> CheckpointTeacher:
+        """On the CPU and no longer to be trained, but faster: a depthwise network looks at a third more pictures."""
+        teacher = copy.copy(self)
+        teacher.module = fold_batch_norm(self.module)
+        return teacher
 
 
 def load_checkpoint(path: Path) -> CheckpointTeacher:

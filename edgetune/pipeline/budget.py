@@ -50,8 +50,9 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     looks = (views if views > 1 else 2) + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
     if teacher is None:
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
-        teacher = new_teacher(dataset, initial, seed=0, device=device)
-        teacher_epoch = times * _pass(lambda recipe: fit_teacher(teacher, task.dataset, recipe, seed=0), plan.teacher)
+        untrained = new_teacher(dataset, initial, seed=0, device=device)
+        teacher_epoch = times * _pass(lambda recipe: fit_teacher(untrained, task.dataset, recipe, seed=0), plan.teacher)
+        teacher = untrained.folded().to(device)
         if initial is not None:  # and one for a classifier on its features
             looks += min(1, MOST_PICTURES / len(dataset.train))
     supernet = task.new_supernet().to(device)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from edgetune.config import Training
-from edgetune.distill.int8 import RoundedNetwork, fold_batch_norm
+from edgetune.distill.int8 import RoundedNetwork
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.teacher import Teacher
 from edgetune.export.int8 import CalibrationMethod, quantize_onnx
 from edgetune.export.onnx_file import export_onnx
+from edgetune.nets.folding import fold_batch_norm
 from edgetune.nets.network import Network
 from edgetune.nets.weights import load_weights, save_weights
 from edgetune.pipeline.task import TRAINING, Task, pixels_of

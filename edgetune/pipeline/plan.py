@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,10 +42,11 @@ class Plan:
     trial: Recipe | None = None
     int8: Recipe | None = None
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
+    longer: float = LONGER
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
-        """One for each finalist, from the fastest to the slowest, which trains `LONGER`."""
-        return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=LONGER * self.finalist.epochs)]
+        """One for each finalist, from the fastest to the slowest, which trains `longer` times as many epochs."""
+        return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=self.longer * self.finalist.epochs)]
 
     def describe(self) -> str:
         """One line for a person."""
@@ -56,7 +58,7 @@ class Plan:
         counts = f"{self.trials} trials, {self.finalists} finalists"
         hint = "; little is learnt in less than half an epoch: give more time, or a smaller --resolution"
         short = self.finalist.epochs < 0.5
-        return f"{epochs} (the slowest {LONGER} times as many), {counts}{hint if short else ''}"
+        return f"{epochs} (the slowest {self.longer:.2g} times as many), {counts}{hint if short else ''}"
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,14 @@ def fit(plan: Plan, budget: float, costs: Costs) -> Plan:
 def fit_finalists(plan: Plan, usual: Plan, left: float, epochs: Sequence[float], costs: Costs) -> Plan:
     """The plan whose finalists, of so many seconds an epoch each, and what comes after them take `left` seconds.
 
-    Their epochs are at most `LONGEST` times the usual ones, and at least a third of the plan's.
+    Their epochs are at most `LONGEST` times the usual ones, and at least a third of the plan's. Where cores would have
+    nothing to do while the slowest is trained, the others train longer, though no longer than it.
     """
     after = len(epochs) * costs.export + _int8_seconds(plan, costs) + REPORT_SECONDS
     wanted = max((left - after) / finalists_seconds(epochs, costs.finalists_at_once), plan.finalist.epochs / 3)
-    return replace(plan, finalist=replace(plan.finalist, epochs=min(LONGEST * usual.finalist.epochs, wanted)))
+    wanted = min(LONGEST * usual.finalist.epochs, wanted)
+    others = _others_longer(epochs, costs.finalists_at_once)
+    return replace(plan, finalist=replace(plan.finalist, epochs=others * wanted), longer=LONGER / others)
 
 
 def seconds(plan: Plan, costs: Costs) -> float:
@@ -160,13 +165,27 @@ def seconds(plan: Plan, costs: Costs) -> float:
 
 
 def finalists_seconds(epochs: Sequence[float], at_once: int) -> float:
-    """For an epoch of each, side by side, and `LONGER` of the last: that is waited for, or all are.
+    """For an epoch of each, side by side, and `LONGER` of the last, which begins first.
 
     >>> finalists_seconds([10, 10, 20], 2)
-    100
+    100.0
     """
-    longest = LONGER * epochs[-1]
-    return max(longest, (sum(epochs[:-1]) + longest) / at_once)
+    return _side_by_side_seconds([*epochs[:-1], LONGER * epochs[-1]], at_once)
+
+
+def _others_longer(epochs: Sequence[float], at_once: int) -> float:
+    """Times as many epochs as one for all but the last, that end before `LONGER` of the last: from 1 to `LONGER`."""
+    if at_once == 1 or len(epochs) == 1:
+        return 1.0
+    return min(LONGER, max(1.0, LONGER * epochs[-1] / _side_by_side_seconds(epochs[:-1], at_once - 1)))
+
+
+def _side_by_side_seconds(trainings: Sequence[float], at_once: int) -> float:
+    """Until all have ended, when the last begin first and the next takes whatever core is free."""
+    cores = [0.0] * at_once
+    for training in reversed(trainings):
+        heapq.heapreplace(cores, cores[0] + training)
+    return max(cores)
 
 
 def _training_seconds(plan: Plan, costs: Costs) -> float:

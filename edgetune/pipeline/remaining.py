@@ -18,7 +18,7 @@ from edgetune.pipeline.budget import finalist_epochs
 from edgetune.pipeline.plan import Costs, Plan, fit_finalists, plan_of
 from edgetune.pipeline.task import Task
 from edgetune.reporter import Reporter
-from edgetune.search.note_names import COSTS, FINALIST_EPOCHS, SECONDS
+from edgetune.search.note_names import COSTS, FINALIST_EPOCHS, FINALIST_LONGER, SECONDS
 from edgetune.search.study import Study
 
 
@@ -29,7 +29,10 @@ def note_costs(study: Study, costs: Costs) -> None:
 def with_what_was_left(plan: Plan, study: Study) -> Plan:
     """The plan with the epochs that were decided on, where they were."""
     epochs = study.note(FINALIST_EPOCHS)
-    return plan if epochs is None else replace(plan, finalist=replace(plan.finalist, epochs=epochs))
+    if epochs is None:
+        return plan
+    longer = study.note(FINALIST_LONGER, plan.longer)
+    return replace(plan, finalist=replace(plan.finalist, epochs=epochs), longer=longer)
 
 
 def with_what_is_left(
@@ -47,7 +50,9 @@ def with_what_is_left(
         left = units.seconds(task.config.budget, where="budget") - sum(study.note(SECONDS, {}).values())
         costs = TypeAdapter(Costs).validate_python(noted)
         epochs = finalist_epochs(task, plan, networks, device)
-        decided = fit_finalists(plan, plan_of(task.config), left, epochs, costs).finalist.epochs
-        reporter.say(f"to end within {task.config.budget}: finalist {decided:.2g} epochs")
-        study.set_note(FINALIST_EPOCHS, decided)
+        fitted = fit_finalists(plan, plan_of(task.config), left, epochs, costs)
+        usual, longest = fitted.finalist.epochs, fitted.longer * fitted.finalist.epochs
+        reporter.say(f"to end within {task.config.budget}: finalist {usual:.2g} epochs, the slowest {longest:.2g}")
+        study.set_note(FINALIST_LONGER, fitted.longer)
+        study.set_note(FINALIST_EPOCHS, usual)  # last: with it the decision stands
     return with_what_was_left(plan, study)

@@ -142,7 +142,7 @@ class SearchRun:
             return given.to(self.device)
         initial = initial_teacher(self.study, self.task)
         with helped(self.config, plan.teacher, self.device):
-            return trained_teacher(
+            trained = trained_teacher(
                 self.dataset,
                 plan.teacher,
                 initial=initial,
@@ -151,6 +151,7 @@ class SearchRun:
                 device=self.device,
                 progress=self.reporter.progress,
             )
+        return trained.folded().to(self.device)
 
     def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
         said = self.config.augmentation

@@ -36,6 +36,16 @@ def change_header(folder: Path, **changes: object) -> None:
     (folder / HEADER).write_text(json.dumps({key: value for key, value in header.items() if value is not None}))
 
 
+def test_a_teacher_that_is_only_looked_with_is_folded_and_otherwise_the_same(folder: Path) -> None:
+    trained, folded = load_checkpoint(folder), load_teacher(folder)
+    assert isinstance(folded, CheckpointTeacher)
+    assert sum(weight.numel() for weight in folded.module.parameters()) < trained.parameters
+    about = (trained.content_hash, trained.macs, trained.parameters, trained.classes)
+    assert (folded.content_hash, folded.macs, folded.parameters, folded.classes) == about
+    pixels = torch.rand(4, SMALL.channels, SMALL.resolution, SMALL.resolution) * 255
+    torch.testing.assert_close(folded.logits(pixels), trained.logits(pixels), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_round_trip(architecture: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

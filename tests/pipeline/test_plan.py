@@ -134,21 +134,37 @@ def test_fine_tuning_a_teacher_is_shortened_with_the_rest_but_never_lengthened()
 def test_the_longest_of_unlike_finalists_is_waited_for_or_all_are() -> None:
     assert finalists_seconds([10, 10, 30], 1) == 10 + 10 + LONGER * 30
     assert finalists_seconds([10, 10, 30], 2) == LONGER * 30
-    assert finalists_seconds([100] * 6 + [1], 2) == (600 + LONGER) / 2
+    assert finalists_seconds([100] * 6 + [1], 2) == LONGER + 3 * 100
 
 
 @given(st.lists(st.floats(1, 50), min_size=1, max_size=8), st.floats(100, 3000))
 def test_finalists_fill_what_is_left(epochs: list[float], left: float) -> None:
     plan = fit_finalists(PLAN, PLAN, left, epochs, COSTS)
     after = len(epochs) * COSTS.export + REPORT_SECONDS
-    taken = plan.finalist.epochs * finalists_seconds(epochs, COSTS.finalists_at_once) + after
-    least, most = PLAN.finalist.epochs / 3, LONGEST * PLAN.finalist.epochs
-    assert least <= plan.finalist.epochs <= most
-    if least < plan.finalist.epochs < most:
-        assert taken == pytest.approx(left)
+    longest = plan.finalist_recipes(len(epochs))[-1].epochs
+    least, most = LONGER * PLAN.finalist.epochs / 3, LONGER * LONGEST * PLAN.finalist.epochs
+    assert least <= longest * (1 + 1e-9) and longest <= most * (1 + 1e-9)
+    if plan.longer == LONGER:
+        taken = longest / LONGER * finalists_seconds(epochs, 2) + after
     else:
-        assert (taken > left) == (plan.finalist.epochs == least)
-    assert replace(plan, finalist=PLAN.finalist) == PLAN
+        taken = max(longest * epochs[-1], plan.finalist.epochs * sum(epochs[:-1])) + after
+    if longest == pytest.approx(least):
+        assert taken > left or taken == pytest.approx(left)
+    else:
+        assert taken <= left or taken == pytest.approx(left)
+    assert replace(plan, finalist=PLAN.finalist, longer=LONGER) == PLAN
+    assert 1 <= plan.longer <= LONGER
+
+
+def test_while_the_slowest_is_trained_the_others_are_too() -> None:
+    """On two cores one is the slowest's; on eight each has its own, and none is trained longer than the slowest."""
+    left = 5 * COSTS.export + REPORT_SECONDS + 1000
+    on_two = fit_finalists(PLAN, PLAN, left, [10, 10, 10, 10, 20], COSTS)
+    assert [recipe.epochs for recipe in on_two.finalist_recipes(5)] == pytest.approx([25] * 4 + [50])
+    on_eight = fit_finalists(PLAN, PLAN, left, [10, 10, 10, 10, 20], replace(COSTS, finalists_at_once=8))
+    assert [recipe.epochs for recipe in on_eight.finalist_recipes(5)] == pytest.approx([50] * 5)
+    alone = fit_finalists(PLAN, PLAN, left, [10, 10, 10, 10, 20], replace(COSTS, finalists_at_once=1))
+    assert alone.longer == LONGER
 
 
 def test_a_plan_says_when_little_can_be_learnt() -> None:

@@ -42,7 +42,7 @@ def networks_of(task: Task, count: int) -> list[Network]:
 
 
 def test_it_is_decided_once(hurried: Task, study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 720 s 400 are gone, 15 are for exports, and the longest takes five epochs of 40."""
+    """Of 720 s 400 are gone, 15 are for exports; while the longest takes five epochs of 40, the others take 60 each."""
 
     def clocked(task: Task, plan: object, networks: Iterable[Network], device: torch.device) -> list[float]:
         return [20.0, 40.0, 40.0]
@@ -52,7 +52,9 @@ def test_it_is_decided_once(hurried: Task, study: Study, monkeypatch: pytest.Mon
     plan, networks = plan_of(hurried.config), networks_of(hurried, 3)
     assert with_what_was_left(plan, study) == plan
     decided = with_what_is_left(plan, study, hurried, networks, CPU, Reporter())
-    assert decided.finalist.epochs == pytest.approx((720 - 400 - 15 - REPORT_SECONDS) / 200)
+    seconds = 720 - 400 - 15 - REPORT_SECONDS
+    assert decided.finalist.epochs == pytest.approx(seconds / (20 + 40))
+    assert decided.longer * decided.finalist.epochs == pytest.approx(seconds / 40)
     study.set_note(SECONDS, {"teacher": 719.0})
     monkeypatch.setattr(remaining, "finalist_epochs", None)
     assert with_what_is_left(plan, study, hurried, networks, CPU, Reporter()) == decided

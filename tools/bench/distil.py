@@ -4,6 +4,7 @@
     python -m tools.bench.distil losses --data cifar10 --init-teacher lite0 --log cifar10.jsonl
     python -m tools.bench.distil optimizers --log optimizers.jsonl
     python -m tools.bench.distil throughput
+    python -m tools.bench.distil looks --teacher lite0
     python -m tools.bench.distil ranking --log ranking.jsonl
     python -m tools.bench.distil cost --log ranking.jsonl
     python -m tools.bench.distil supernets --ranking ranking.jsonl --log supernets.jsonl
@@ -39,6 +40,7 @@ from edgetune.distill.precision import best_device, mixed_precision, place
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
+from tools.bench.distil_looks import looks
 from tools.bench.distil_optimizers import SUBJECTS, optimizers
 from tools.bench.distil_sandwich import WAYS, supernets
 from tools.bench.distil_setup import Log, load, mean_and_spread, recipe_of, student, taught
@@ -62,7 +64,7 @@ TEMPERATURE = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (losses, optimizers, throughput, ranking, cost, supernets):
+    for command in (losses, optimizers, throughput, looks, ranking, cost, supernets):
         sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
         sub.set_defaults(command=command)
         sub.add_argument("--data", default="fashion-mnist")

@@ -6,7 +6,6 @@ int8 ones, so that what is trained is what is exported.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edgetune.distill.int8.grids import ACTIVATION_LEVELS, Activation, round_bias, round_weight, weight_scales
 from edgetune.distill.int8.operators import LAYERS, OPERATORS, Operator
@@ -25,17 +23,6 @@ if TYPE_CHECKING:
 
 SCALE, QUANTISED = "_scale", "_quantized"
 """What onnxruntime's quantiser appends to the names of tensors."""
-
-
-def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """A copy in evaluation mode, on the CPU, whose BatchNorm is part of the convolutions, as in the exported file."""
-    folded = copy.deepcopy(network).cpu().eval()
-    for layers in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
-        for i in range(len(layers) - 1):
-            convolution, norm = layers[i], layers[i + 1]
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                layers[i], layers[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
-    return folded.requires_grad_()  # torch leaves the new biases out
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,7 @@ class RoundedNetwork(nn.Module):
     Parameters
     ----------
     network
-        Without BatchNorm (see :func:`fold_batch_norm`). Training this module trains its weights.
+        Without BatchNorm (see :func:`edgetune.nets.folding.fold_batch_norm`). Training this module trains its weights.
     file
         The INT8 file of the network, QDQ, whose weights have their names in the network.
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from edgetune.distill.int8 import RoundedNetwork, fold_batch_norm
+from edgetune.distill.int8 import RoundedNetwork
 from edgetune.errors import ModelFileError
 from edgetune.export.int8 import quantize_onnx
 from edgetune.export.onnx_file import export_onnx
+from edgetune.nets.folding import fold_batch_norm
 from edgetune.nets.network import Network, build_network
 from edgetune.space.architecture import Activation
 from edgetune.space.mobile import MOBILE_SMALL
@@ -67,15 +68,6 @@ def test_it_computes_what_onnxruntime_does(act: Activation, float_ends: bool, tm
     # Sums of floats in another order now and then fall on the other side of the middle between two levels.
     assert np.abs(mine - rounded).mean() < 0.02 * rounding
     assert np.mean(np.abs(mine - rounded) < 0.02 * rounding) > 0.9
-
-
-def test_folding_changes_nothing(tmp_path: Path) -> None:
-    network = network_of("hswish", squeeze_excite=True)
-    folded = fold_batch_norm(network)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-    with torch.no_grad():
-        before, after = (module(torch.from_numpy(PICTURES)) for module in (network, folded))
-    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
 
 
 def test_weights_and_ranges_are_trained_and_a_copy_is_independent(tmp_path: Path) -> None:
