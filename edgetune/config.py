@@ -27,6 +27,7 @@ from edgetune.space.parameters import Choice, Parameter, Range, Value
 
 Milliseconds = Annotated[str, AfterValidator(lambda text: _valid(units.milliseconds, text))]
 Bytes = Annotated[str, AfterValidator(lambda text: _valid(units.size, text))]
+Macs = Annotated[str, AfterValidator(lambda text: _valid(units.count, text))]
 Accuracy = Annotated[str, AfterValidator(lambda text: _valid(units.fraction, text))]
 Formats = Annotated[str, AfterValidator(lambda text: _valid(formats_of, text))]
 Duration = Annotated[str, AfterValidator(lambda text: _above_zero(units.seconds, text))]
@@ -42,11 +43,12 @@ class Section(BaseModel):
 
 
 class Limits(Section):
-    """Hard limits, with units: `latency = "5ms"`, `size = "500kB"`, `memory = "8MB"`, `accuracy = "0.9"`."""
+    """Hard limits: `latency = "5ms"`, `size = "500kB"`, `memory = "8MB"`, `macs = "10M"`, `accuracy = "0.9"`."""
 
     latency: Milliseconds | None = None
     size: Bytes | None = None
     memory: Bytes | None = None
+    macs: Macs | None = None
     accuracy: Accuracy | None = None
 
     @property
@@ -60,6 +62,10 @@ class Limits(Section):
     @property
     def memory_bytes(self) -> int | None:
         return None if self.memory is None else units.size(self.memory, where="limits.memory")
+
+    @property
+    def most_macs(self) -> int | None:
+        return None if self.macs is None else units.count(self.macs, where="limits.macs")
 
     @property
     def top1(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Quantities as people write them: `5ms`, `10min`, `500kB`, `8MB`, `0.9`, `90%`."""
+"""Quantities as people write them: `5ms`, `10min`, `500kB`, `8MB`, `10M`, `0.9`, `90%`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from edgetune.errors import ConfigError
 
 SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 BYTES = {"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+TIMES = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def seconds(text: str, *, where: str) -> float:
@@ -33,6 +34,14 @@ def size(text: str, *, where: str) -> int:
     500000
     """
     return int(_quantity(text, BYTES, where=where, example="500kB"))
+
+
+def count(text: str, *, where: str) -> int:
+    """
+    >>> count("9.8M", where="--max-macs")
+    9800000
+    """
+    return round(_quantity(text, TIMES, where=where, example="10M"))
 
 
 def fraction(text: str, *, where: str) -> float:

@@ -24,6 +24,7 @@ KEYS = {
     "max_latency": "limits.latency",
     "max_size": "limits.size",
     "max_memory": "limits.memory",
+    "max_macs": "limits.macs",
     "min_accuracy": "limits.accuracy",
     "trial_epochs": "trial_training.epochs",
     "int8_epochs": "int8_training.epochs",
@@ -56,6 +57,7 @@ def search(
     max_latency: Annotated[str | None, limit(help="Such as 5ms.")] = None,
     max_size: Annotated[str | None, limit(help="Of the weights, such as 500kB.")] = None,
     max_memory: Annotated[str | None, limit(help="Of weights and activations, such as 8MB.")] = None,
+    max_macs: Annotated[str | None, limit(help="Multiply-accumulates for a picture, such as 10M.")] = None,
     min_accuracy: Annotated[str | None, limit(help="Top-1 on the validation split, such as 0.9 or 90%.")] = None,
     strategy: Annotated[
         str | None, work(help="guided, nsga2, bayesian, regularized-evolution, grid, random. \\[guided]")

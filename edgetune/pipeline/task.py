@@ -99,13 +99,15 @@ class Task:
     def problem(self) -> Problem:
         limits = self.config.limits
         floor = None if limits.top1 is None else limits.top1 - DISTILLATION_GAINS
-        objectives = (
+        objectives = [
             Objective("top1", "maximize", limit=floor),
             Objective("latency_ms", limit=limits.latency_ms, cheap=True, unit="ms"),
             Objective("size_bytes", limit=limits.size_bytes, cheap=True, unit="B", optimize=False),
             Objective("memory_bytes", limit=limits.memory_bytes, cheap=True, unit="B", optimize=False),
-        )
-        return Problem(self.search_space, objectives, cheap=CheapFigures(self))
+        ]
+        if limits.most_macs is not None:
+            objectives.append(Objective("macs", limit=limits.most_macs, cheap=True, optimize=False))
+        return Problem(self.search_space, tuple(objectives), cheap=CheapFigures(self))
 
     @cached_property
     def scores(self) -> dict[str, Callable[[Sample], float]]:

@@ -110,6 +110,7 @@ class Limits:
     max_latency_ms: Milliseconds | None = None
     max_size_bytes: Count | None = None
     max_memory_bytes: Count | None = None
+    max_macs: Count | None = None
     min_top1: Fraction | None = None
 
 

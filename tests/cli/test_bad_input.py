@@ -114,6 +114,8 @@ def test_not_toml(refuses: Refuses, tmp_path: Path) -> None:
         ("--max-latency", "-5ms", "not a quantity"),
         ("--max-size", "500", "no unit"),
         ("--max-memory", "8 ms", "unknown unit"),
+        ("--max-macs", "10", "no unit"),
+        ("--max-macs", "10MB", "unknown unit"),
         ("--min-accuracy", "93", "not an accuracy"),
         ("--budget", "10", "no unit"),
     ],

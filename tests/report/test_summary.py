@@ -74,7 +74,7 @@ data = st.builds(
     data=data,
     trials=st.lists(trials, max_size=4).map(tuple),
     teacher=st.builds(Teacher, st.text(), fractions, counts, counts, st.text()),
-    limits=st.builds(Limits, maybe() | positive, maybe() | counts, maybe() | counts, maybe() | fractions),
+    limits=st.builds(Limits, maybe() | positive, *[maybe() | counts] * 3, maybe() | fractions),
     stages=st.lists(st.builds(Stage, st.text(), positive, st.text()), max_size=2).map(tuple),
     finalists=st.integers(0, 2),
 )
