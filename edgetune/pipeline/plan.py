@@ -20,7 +20,7 @@ LONGEST = 4.0
 """Times the usual epochs, however much time there is: what more would bring was not looked at."""
 LONGER = 5
 """Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not, and
-is the one that is held against the teacher."""
+is the one that is held against the teacher. Fewer times as many where a core is free for the others meanwhile."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
 
