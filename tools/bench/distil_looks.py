@@ -6,61 +6,65 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edgetune.distill.precision import best_device
+from edgetune.distill.precision import to_pixels
+from edgetune.distill.teacher import fit_pixels
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher, load_checkpoint
 from edgetune.distill.teacher_outputs import BATCH
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.export.onnx_file import OnnxForm, export_onnx
 from tools.bench.distil_setup import load
 
+BATCHES = 3
 Forward = Callable[[Tensor], Tensor]
 
 
 def looks(options: argparse.Namespace) -> None:
-    """Pictures a second that a teacher looks at, in turns, over those of the module as it was trained.
+    """Pictures a second that a teacher looks at on the CPU, in turns, over those of the module as it was trained.
 
-    Without `--teacher` one of the usual size, untrained. All have torch's number of threads.
+    They are enlarged to what it takes, as in a search. Without `--teacher` one of the usual size, untrained. All have
+    torch's number of threads.
     """
-    dataset, device = load(options), best_device()
+    dataset, device = load(options), torch.device("cpu")
     trained = load_checkpoint(options.teacher) if options.teacher else new_teacher(dataset, None, seed=0, device=device)
-    side = trained.resolution
-    pixels = torch.rand(BATCH, trained.channels, side, side) * 255
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    trained.to(device)
+    pixels = to_pixels(dataset.train.images[:BATCH], device)
+    enlarge = partial(fit_pixels, channels=trained.channels, resolution=trained.resolution)
+    frozen = torch.jit.freeze(torch.jit.trace(trained.module, enlarge(pixels)))
+    onnxruntime = onnxruntime_of(trained)
     ways: dict[str, Forward] = {
-        "trained": trained.to(device).logits,
+        "trained": trained.logits,
         "folded": trained.folded().to(device).logits,
-        "torch.jit": torch.jit.freeze(torch.jit.trace(trained.module, pixels)),
-        "onnxruntime": onnxruntime_of(trained),
+        "torch.jit": lambda pixels: frozen(enlarge(pixels)),
+        "onnxruntime": lambda pixels: onnxruntime(enlarge(pixels)),
     }
     rows = []
     with torch.no_grad():
         expected = ways["trained"](pixels)
-        for name, forward in ways.items():  # which also warms up
+        for name, forward in ways.items():
             print(f"{name}: at most {float((forward(pixels) - expected).abs().max()):.1e} from as trained")
-            forward(pixels)
+            forward(pixels)  # the second is still slow
         for turn in range(2 * options.seeds):
             rates = {name: rate(ways[name], pixels) for name in sorted(ways, reverse=bool(turn % 2))}
             rows.append(rates)
             print(", ".join(f"{name} {value:.0f}/s" for name, value in rates.items()), flush=True)
     for name in ways:
         ratios = [row[name] / row["trained"] for row in rows]
-        print(
-            f"{name} over trained, median of {len(rows)}: {np.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+        print(f"{name}: {np.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}), median of {len(rows)}")
 
 
-def rate(forward: Forward, pixels: Tensor, batches: int = 3) -> float:
+def rate(forward: Forward, pixels: Tensor) -> float:
     """Pictures a second."""
     began = time.perf_counter()
-    for _ in range(batches):
+    for _ in range(BATCHES):
         forward(pixels)
-    return batches * len(pixels) / (time.perf_counter() - began)
+    return BATCHES * len(pixels) / (time.perf_counter() - began)
 
 
 def onnxruntime_of(teacher: CheckpointTeacher) -> Forward:
