@@ -33,6 +33,7 @@ def trained_teacher(
     recipe: Recipe,
     *,
     initial: Path | None,
+    narrow: bool = False,
     seed: int,
     cache: Path,
     device: torch.device,
@@ -47,6 +48,8 @@ def trained_teacher(
     initial
         A checkpoint whose features are fine-tuned under a fresh classifier; without it a
         :class:`edgetune.nets.residual.ResidualNetwork` is trained from nothing.
+    narrow
+        Whether that network is half as wide as usual.
 
     Raises
     ------
@@ -56,11 +59,11 @@ def trained_teacher(
     if (batch := min(recipe.batch_size, len(dataset.train))) < size():
         reason = f"a batch of {batch} picture(s) for {size()} processes"
         raise TeacherError(reason, where="torchrun", mend="start fewer, or raise teacher_training.batch_size")
-    start = f"{load_checkpoint(initial).content_hash}, its statistics kept" if initial else WIDTH
+    start = f"{load_checkpoint(initial).content_hash}, its statistics kept" if initial else _width(narrow)
     key = json.dumps([dataset.content_hash, start, recipe.key, SMOOTHING, seed])
     folder = cache / "teachers" / f"{dataset.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not folder.exists():
-        teacher = new_teacher(dataset, initial, seed=seed, device=device)
+        teacher = new_teacher(dataset, initial, narrow=narrow, seed=seed, device=device)
         checkpoint = folder.with_name(f"{folder.name}.pt")  # a data set's name may have dots
         fit = fine_tune if initial else fit_teacher
         fit(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress)
@@ -71,13 +74,15 @@ def trained_teacher(
     return load_checkpoint(folder).to(device)
 
 
-def new_teacher(dataset: Dataset, initial: Path | None, *, seed: int, device: torch.device) -> CheckpointTeacher:
+def new_teacher(
+    dataset: Dataset, initial: Path | None, *, narrow: bool = False, seed: int, device: torch.device
+) -> CheckpointTeacher:
     """Not trained yet; with `initial` its features are."""
     torch.manual_seed(seed)
     if initial is None:
         header = Header(
             architecture="residual",
-            width=WIDTH,
+            width=_width(narrow),
             channels=dataset.channels,
             resolution=dataset.resolution,
             classes=dataset.classes,
@@ -161,6 +166,10 @@ def fine_tune(
     fit_teacher(teacher, dataset, recipe, seed=seed, checkpoint=checkpoint, progress=progress, statistics=False)
     if _validated(teacher, dataset) < reached:
         teacher.module.load_state_dict(untuned)
+
+
+def _width(narrow: bool) -> int:
+    return WIDTH // 2 if narrow else WIDTH
 
 
 def _validated(teacher: TorchTeacher, dataset: Dataset) -> float:

@@ -26,7 +26,7 @@ from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
 BATCHES = 3
-EXPORT_SECONDS, EXPORT_LOOKS = 25.0, 6
+EXPORT_SECONDS, EXPORT_LOOKS = 8.0, 4
 """One finalist exported, quantised, compiled and checked on two cores, and how often that looks at the validation and
 test pictures. Not clocked: that would cost as much."""
 CANDIDATES = {"guided": 640, "bayesian": 640}
@@ -42,19 +42,9 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         The user's teacher, which need not be trained.
     """
     began, dataset = time.perf_counter(), task.dataset
+    teacher_epoch, outputs = teacher_costs(task, plan, given, device)
     task, logits, times = _few(task, plan)
     few = task.dataset.train
-    teacher, teacher_epoch = given, 0.0
-    # Of the teacher: at each training picture and its mirror image, or all views; once at some of the validation split.
-    views = task.config.augmentation.views
-    looks = (views if views > 1 else 2) + min(len(dataset.validation), LOOKED_AT) / len(dataset.train)
-    if teacher is None:
-        initial = Path(task.config.init_teacher) if task.config.init_teacher else None
-        untrained = new_teacher(dataset, initial, seed=0, device=device)
-        teacher_epoch = times * _pass(lambda recipe: fit_teacher(untrained, task.dataset, recipe, seed=0), plan.teacher)
-        teacher = untrained.folded().to(device)
-        if initial is not None:  # and one for a classifier on its features
-            looks += min(1, MOST_PICTURES / len(dataset.train))
     supernet = task.new_supernet().to(device)
     network = supernet.extract(task.architecture(task.space.space.draw(np.random.default_rng(0)))).to(device)
     accuracy(network, few, fast=True)  # warms up
@@ -79,12 +69,33 @@ def measure_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         trial_epoch=times * _pass(lambda recipe: task.distil(network, logits, recipe), plan.trial)
         if plan.trial
         else 0.0,
-        teacher_outputs=looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True)),
+        teacher_outputs=outputs,
         trial=judging * glance + CANDIDATES.get(task.config.strategy, 1) * scoring,
         export=EXPORT_SECONDS + (settling + checking) * glance,
         clocking=time.perf_counter() - began,
         int8_epoch=int8_epoch,
     )
+
+
+def teacher_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.device) -> tuple[float, float]:
+    """Seconds that an epoch of the teacher's training takes, and all that it is asked; of a given one no epoch.
+
+    It is asked for each training picture and its mirror image, or for all views, and once for some of the validation
+    split and for the test split.
+    """
+    dataset, views = task.dataset, task.config.augmentation.views
+    once = min(len(dataset.validation), LOOKED_AT) + len(dataset.test)
+    looks = (views if views > 1 else 2) + once / len(dataset.train)
+    task, _, times = _few(task, plan)
+    few, teacher, epoch = task.dataset.train, given, 0.0
+    if teacher is None:
+        initial = Path(task.config.init_teacher) if task.config.init_teacher else None
+        untrained = new_teacher(dataset, initial, narrow=plan.narrow_teacher, seed=0, device=device)
+        epoch = times * _pass(lambda recipe: fit_teacher(untrained, task.dataset, recipe, seed=0), plan.teacher)
+        teacher = untrained.folded().to(device)
+        if initial is not None:  # and one for a classifier on its features
+            looks += min(1, MOST_PICTURES / len(dataset.train))
+    return epoch, looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True))
 
 
 def finalist_epochs(task: Task, plan: Plan, networks: Iterable[Network], device: torch.device) -> list[float]:

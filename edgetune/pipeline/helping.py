@@ -23,7 +23,7 @@ NOTHING = "null"
 
 
 @contextmanager
-def helped(config: SearchConfig, recipe: Recipe, device: torch.device) -> Iterator[None]:
+def helped(config: SearchConfig, recipe: Recipe, device: torch.device, *, narrow: bool = False) -> Iterator[None]:
     """Around the training of a teacher in the first process: calls the others to it. Alone, nothing happens.
 
     Raises
@@ -32,7 +32,8 @@ def helped(config: SearchConfig, recipe: Recipe, device: torch.device) -> Iterat
         More processes than GPUs.
     """
     with together(device):
-        heard(json.dumps({"config": config.model_dump(mode="json"), "recipe": asdict(recipe)}), device)
+        work = {"config": config.model_dump(mode="json"), "recipe": asdict(recipe), "narrow": narrow}
+        heard(json.dumps(work), device)
         yield
 
 
@@ -55,6 +56,7 @@ def help_search() -> None:
             load_data(config),
             Recipe(**work["recipe"]),
             initial=Path(config.init_teacher) if config.init_teacher else None,
+            narrow=work["narrow"],
             seed=config.seed,
             cache=cache_folder(),
             device=device,

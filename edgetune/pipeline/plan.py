@@ -31,7 +31,8 @@ class Plan:
 
     With a recipe for `trial` each network is trained apart to be judged, and there is no supernet; with one for `int8`
     finalists are fine-tuned with the rounding of their INT8 files where those lose too much. A teacher that is given is
-    not trained, one whose features were learnt before is fine-tuned.
+    not trained, one whose features were learnt before is fine-tuned, and one that is trained from nothing may be half
+    as wide as usual.
     """
 
     teacher: Recipe
@@ -42,6 +43,7 @@ class Plan:
     trial: Recipe | None = None
     int8: Recipe | None = None
     teacher_is: Literal["trained", "fine-tuned", "given"] = "trained"
+    narrow_teacher: bool = False
     longer: float = LONGER
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
@@ -51,7 +53,8 @@ class Plan:
     def describe(self) -> str:
         """One line for a person."""
         judging = {"trial": self.trial} if self.trial else {"supernet": self.supernet}
-        teacher = {} if self.teacher_is == "given" else {"teacher": self.teacher}
+        named = "narrow teacher" if self.narrow_teacher else "teacher"
+        teacher = {} if self.teacher_is == "given" else {named: self.teacher}
         trainings = {**teacher, **judging, "finalist": self.finalist}
         trainings |= {"INT8": self.int8} if self.int8 else {}
         epochs = ", ".join(f"{name} {recipe.epochs:.2g} epochs" for name, recipe in trainings.items())

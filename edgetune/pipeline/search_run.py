@@ -34,6 +34,7 @@ from edgetune.pipeline.front import final_front
 from edgetune.pipeline.helping import dismiss_helpers, helped
 from edgetune.pipeline.judging import Judge, SupernetJudge, TrainingJudge, check_engine, early_stop_of, engine_of
 from edgetune.pipeline.measured import measure_finalists, missed
+from edgetune.pipeline.narrow_teacher import narrow_where_short
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
 from edgetune.pipeline.remaining import note_costs, with_what_is_left, with_what_was_left
@@ -80,6 +81,7 @@ class SearchRun:
             learning.know_teacher(self.study, self.task, top1_of, self.reporter.say)
         with self.stage("teacher outputs"):
             outputs = self.teacher_outputs(teacher)
+            self.finisher(plan, teacher, lambda: outputs).teacher_card()  # tested now: a large teacher takes minutes
         with self.stage("supernet"):
             judge = self.judge(plan, outputs)
         with self.stage("search"):
@@ -130,8 +132,10 @@ class SearchRun:
                 costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
                 if chosen_tasks(self.study):  # its start takes as long again
                     costs = replace(costs, supernet_epoch=2 * costs.supernet_epoch)
+                budget = units.seconds(self.config.budget, where="budget")
+                plan, costs = narrow_where_short(self.task, plan, budget, costs, self.device)
                 note_costs(self.study, costs)
-            plan = fit(plan, units.seconds(self.config.budget, where="budget"), costs)
+            plan = fit(plan, budget, costs)
             self.reporter.say(f"to fit {self.config.budget}: {plan.describe()}")
         self.study.set_note(PLAN, asdict(plan))
         return plan
@@ -141,11 +145,12 @@ class SearchRun:
             dismiss_helpers(self.device)
             return given.to(self.device)
         initial = initial_teacher(self.study, self.task)
-        with helped(self.config, plan.teacher, self.device):
+        with helped(self.config, plan.teacher, self.device, narrow=plan.narrow_teacher):
             trained = trained_teacher(
                 self.dataset,
                 plan.teacher,
                 initial=initial,
+                narrow=plan.narrow_teacher,
                 seed=self.config.seed,
                 cache=cache_folder(),
                 device=self.device,

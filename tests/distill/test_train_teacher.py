@@ -30,7 +30,13 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def trained(tmp_path: Path, cpu: torch.device) -> Callable[..., tuple[CheckpointTeacher, Told]]:
     def run(
-        dataset: Dataset, *, recipe: Recipe = RECIPE, initial: Path | None = None, seed: int = 0, stop_at: int = -1
+        dataset: Dataset,
+        *,
+        recipe: Recipe = RECIPE,
+        initial: Path | None = None,
+        narrow: bool = False,
+        seed: int = 0,
+        stop_at: int = -1,
     ) -> tuple[CheckpointTeacher, Told]:
         told: Told = []
 
@@ -40,7 +46,7 @@ def trained(tmp_path: Path, cpu: torch.device) -> Callable[..., tuple[Checkpoint
                 raise KeyboardInterrupt
 
         return trained_teacher(
-            dataset, recipe, initial=initial, seed=seed, cache=tmp_path, device=cpu, progress=progress
+            dataset, recipe, initial=initial, narrow=narrow, seed=seed, cache=tmp_path, device=cpu, progress=progress
         ), told
 
     return run
@@ -73,6 +79,12 @@ def test_other_data_recipes_and_seeds_are_other_teachers(
     ]
     assert all(told for _, told in teachers)
     assert len({teacher.content_hash for teacher, _ in teachers}) == 4
+
+
+def test_a_narrow_teacher_is_another_of_half_the_width(dataset: Dataset, trained: Trained) -> None:
+    short = Recipe(epochs=0.1, learning_rate=0.01, batch_size=32)
+    (wide, _), (narrow, told) = trained(dataset, recipe=short), trained(dataset, recipe=short, narrow=True)
+    assert told and (wide.header.width, narrow.header.width) == (4, 2)
 
 
 def test_a_stopped_training_goes_on(dataset: Dataset, trained: Trained, tmp_path: Path) -> None:
