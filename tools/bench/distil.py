@@ -5,6 +5,7 @@
     python -m tools.bench.distil optimizers --log optimizers.jsonl
     python -m tools.bench.distil throughput
     python -m tools.bench.distil looks --teacher lite0
+    python -m tools.bench.distil widths --pictures 54000 --epochs 2 --log widths.jsonl
     python -m tools.bench.distil ranking --log ranking.jsonl
     python -m tools.bench.distil cost --log ranking.jsonl
     python -m tools.bench.distil supernets --ranking ranking.jsonl --log supernets.jsonl
@@ -45,6 +46,7 @@ from tools.bench.distil_optimizers import SUBJECTS, optimizers
 from tools.bench.distil_sandwich import WAYS, supernets
 from tools.bench.distil_setup import Log, load, mean_and_spread, recipe_of, student, taught
 from tools.bench.distil_supernet import cost, ranking
+from tools.bench.distil_widths import widths
 
 ARMS: dict[str, dict[str, float]] = {
     "labels": {"labels": 1},
@@ -64,7 +66,7 @@ TEMPERATURE = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (losses, optimizers, throughput, looks, ranking, cost, supernets):
+    for command in (losses, optimizers, throughput, looks, widths, ranking, cost, supernets):
         sub = commands.add_parser(command.__name__, help=(command.__doc__ or "").splitlines()[0])
         sub.set_defaults(command=command)
         sub.add_argument("--data", default="fashion-mnist")
