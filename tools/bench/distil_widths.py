@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -12,11 +12,14 @@ from edgetune.config import SearchConfig
 from edgetune.data.pictures import Dataset
 from edgetune.distill.evaluate import top1_on
 from edgetune.distill.loop import Recipe
+from edgetune.distill.teacher_checkpoint import CheckpointTeacher
 from edgetune.distill.train_teacher import fit_teacher, new_teacher
 from edgetune.pipeline.plan import plan_of
 from tools.bench.distil_setup import Log, load, mean_and_spread
+from tools.bench.distil_supernet import clocked
 
 BATCHES = 20
+DEVICE = torch.device("cpu")
 NAMES = {False: "usual", True: "half"}
 
 
@@ -30,28 +33,22 @@ def widths(options: argparse.Namespace) -> None:
     recipe = replace(plan_of(SearchConfig()).teacher, epochs=options.epochs)
     few = replace(recipe, epochs=BATCHES * recipe.batch_size / len(dataset.train))
     for narrow in NAMES:
-        fitted(dataset, few, narrow=narrow, seed=0)  # warms up
-    usual, half = (fitted(dataset, few, narrow=narrow, seed=0)["seconds"] for narrow in NAMES)
+        trained(dataset, few, narrow=narrow, seed=0)  # warms up
+    usual, half = (trained(dataset, few, narrow=narrow, seed=0)[1] for narrow in NAMES)
+    epochs = {False: options.epochs, True: options.epochs * usual / half}
     for seed in range(options.seeds):
         for narrow, name in NAMES.items():
             if not log.known(width=name, seed=seed):
-                epochs = options.epochs * (usual / half if narrow else 1)
-                log.add(
-                    width=name, seed=seed, **fitted(dataset, replace(recipe, epochs=epochs), narrow=narrow, seed=seed)
-                )
+                teacher, seconds = trained(dataset, replace(recipe, epochs=epochs[narrow]), narrow=narrow, seed=seed)
+                top1 = 100 * top1_on(teacher.folded().logits, dataset.test, device=DEVICE)
+                log.add(width=name, seed=seed, top1=top1, epochs=epochs[narrow], seconds=seconds)
     for name in NAMES.values():
         rows = [row for row in log.rows if row["width"] == name]
-        told = ", ".join(
-            f"{what} {mean_and_spread([row[what] for row in rows])}" for what in ("top1", "epochs", "seconds")
-        )
-        print(f"{name}: {told} ({len(rows)} seeds)")
+        told = [f"{what} {mean_and_spread([row[what] for row in rows])}" for what in ("top1", "epochs", "seconds")]
+        print(f"{name}: {', '.join(told)} ({len(rows)} seeds)")
 
 
-def fitted(dataset: Dataset, recipe: Recipe, *, narrow: bool, seed: int) -> dict[str, float]:
-    """What became of a training, top-1 in percent of the test pictures."""
-    device, began = torch.device("cpu"), time.process_time()
-    teacher = new_teacher(dataset, None, narrow=narrow, seed=seed, device=device)
-    fit_teacher(teacher, dataset, recipe, seed=seed)
-    seconds = time.process_time() - began
-    top1 = 100 * top1_on(teacher.folded().logits, dataset.test, device=device)
-    return {"top1": top1, "epochs": recipe.epochs, "seconds": seconds}
+def trained(dataset: Dataset, recipe: Recipe, *, narrow: bool, seed: int) -> tuple[CheckpointTeacher, float]:
+    """A teacher, and the seconds that its training took."""
+    teacher = new_teacher(dataset, None, narrow=narrow, seed=seed, device=DEVICE)
+    return teacher, clocked(partial(fit_teacher, teacher, dataset, recipe, seed=seed))
