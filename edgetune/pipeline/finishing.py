@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from edgetune.distill.evaluate import accuracy, top1_on
+from edgetune.distill.evaluate import accuracy
 from edgetune.distill.loop import Progress, Recipe
 from edgetune.distill.side_by_side import side_by_side
 from edgetune.distill.teacher import Teacher
-from edgetune.export import card as cards
 from edgetune.export.bundle import Bundle, read_bundle
 from edgetune.export.formats import USUAL, formats_of
 from edgetune.export.int8 import ROUNDING, Quantised
@@ -32,6 +31,7 @@ from edgetune.pipeline.judging import Judge
 from edgetune.pipeline.plan import Plan
 from edgetune.pipeline.run_folder import RunFolder
 from edgetune.pipeline.task import Task
+from edgetune.pipeline.teacher_card import teacher_card
 from edgetune.report.summary import Finalist
 from edgetune.reporter import Reporter
 from edgetune.search import note_names
@@ -126,7 +126,7 @@ class Finisher:
         made = bundle_network(
             self.task,
             distilled,
-            self.teacher_card(),
+            teacher_card(self.teacher, self.task.dataset.test, self.study, self.device),
             fresh,
             {"space": self.task.space.name, "config": config.model_dump(exclude_none=True)},
             formats=formats or (formats_of(config.formats, where="formats") if config.formats else USUAL),
@@ -156,12 +156,3 @@ class Finisher:
             device=self.device,
             progress=self.reporter.progress,
         )
-
-    def teacher_card(self) -> cards.Teacher:
-        """With its top-1 on the test split, which is computed once."""
-        teacher = self.teacher
-        known = self.study.note(note_names.TEACHER_TEST_TOP1)
-        if known is None:
-            known = top1_on(teacher.logits, self.task.dataset.test, device=self.device)
-            self.study.set_note(note_names.TEACHER_TEST_TOP1, known)
-        return cards.Teacher(name=teacher.name, licence=teacher.licence, test_top1=known)

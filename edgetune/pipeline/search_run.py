@@ -44,6 +44,7 @@ from edgetune.pipeline.same_teacher import given_teacher, initial_teacher
 from edgetune.pipeline.summarise import summarise, write_summary
 from edgetune.pipeline.supernet_start import begin_supernet
 from edgetune.pipeline.task import Task
+from edgetune.pipeline.teacher_card import teacher_card
 from edgetune.report.explanation import Insight
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
@@ -81,7 +82,7 @@ class SearchRun:
             learning.know_teacher(self.study, self.task, top1_of, self.reporter.say)
         with self.stage("teacher outputs"):
             outputs = self.teacher_outputs(teacher)
-            self.finisher(plan, teacher, lambda: outputs).teacher_card()  # tested now: a large teacher takes minutes
+            card = teacher_card(teacher, self.dataset.test, self.study, self.device)
         with self.stage("supernet"):
             judge = self.judge(plan, outputs)
         with self.stage("search"):
@@ -105,7 +106,7 @@ class SearchRun:
                     finalists, self.config.agent, self.task.predictor.profile, self.folder.path, self.reporter.say
                 )
         with self.stage("report"):
-            summary = self.write(finisher, trials, finalists, self.insight(trials, picked, judge))
+            summary = self.write(teacher, card.test_top1, trials, finalists, self.insight(trials, picked, judge))
         learning.finish(self.folder.path, self.task, self.reporter.say)
         return summary
 
@@ -268,11 +269,12 @@ class SearchRun:
         quick = None if self.config.trial_training else judge
         return learning.insight_into(self.task, trials, chosen, quick)
 
-    def write(self, finisher: Finisher, trials: list[Trial], finalists: list[Finalist], insight: Insight) -> RunSummary:
+    def write(
+        self, teacher: Teacher, top1: float, trials: list[Trial], finalists: list[Finalist], insight: Insight
+    ) -> RunSummary:
         """The summary, `front.json` and the report."""
         front, notes = final_front(finalists, self.config.limits)
         notes += [*missed(finalists), *board_looks.notes_of(self.study)]
-        teacher, test_top1 = finisher.teacher, finisher.teacher_card().test_top1
-        summary = summarise(self.task, self.study, self.folder, teacher, test_top1, trials, front, notes, insight)
+        summary = summarise(self.task, self.study, self.folder, teacher, top1, trials, front, notes, insight)
         write_summary(summary, self.folder)
         return summary
