@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from edgetune.distill.losses.attention import attention_transfer
 from edgetune.distill.losses.hints import Hints
 from edgetune.distill.losses.relational import relational_distillation
 from edgetune.distill.precision import mixed_precision
-from edgetune.distill.teacher import Teacher, TorchTeacher
+from edgetune.distill.teacher import Teacher, TorchTeacher, fit_pixels
 from edgetune.errors import TeacherError
 
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
@@ -47,22 +48,24 @@ class FeatureDistillation(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = dict(weights)
+        teacher = _with_layers(teacher)
+        self._fitted = partial(fit_pixels, channels=teacher.channels, resolution=teacher.resolution)
         # A copy, since another student's training may listen to the same teacher at the same time; in a list, since its
         # weights are not ours to train or to save.
-        teacher = copy.deepcopy(teacher)
-        self._teacher = [teacher]
+        module = copy.deepcopy(teacher.module)
+        self._teacher = [module]
         device = next(student.parameters()).device
         pixels = torch.zeros(2, channels, resolution, resolution, device=device)
         self._mine = FeatureMaps(student, pixels)
-        self._theirs = _maps_of(teacher, device)
+        self._theirs = _maps_of(teacher, module, device)
         widths = (maps.widths[-1] for maps in (self._mine, self._theirs))
         self.hints = Hints(*widths).to(device) if self.weights.get("hints") else None
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The loss of the maps that the student's call on these pixels left behind."""
         mine = [features.float() for features in self._mine.caught()]
-        with mixed_precision(pixels.device):
-            self._teacher[0].logits(pixels)
+        with torch.no_grad(), mixed_precision(pixels.device):
+            self._teacher[0](self._fitted(pixels))
         theirs = [features.float() for features in self._theirs.caught()]
         pairs = min(DEEPEST, len(mine), len(theirs))
         losses = [weight * self._loss(name, mine[-pairs:], theirs[-pairs:]) for name, weight in self.weights.items()]
@@ -83,15 +86,21 @@ class FeatureDistillation(nn.Module):
 
 def check_features(teacher: Teacher) -> None:
     """Raises :class:`TeacherError` for a teacher on the processor that has no feature maps to distil from."""
-    _maps_of(teacher, torch.device("cpu")).close()
+    with_layers = _with_layers(teacher)
+    _maps_of(with_layers, with_layers.module, torch.device("cpu")).close()
 
 
-def _maps_of(teacher: Teacher, device: torch.device) -> FeatureMaps:
+def _with_layers(teacher: Teacher) -> TorchTeacher:
     if not isinstance(teacher, TorchTeacher):
         mend = "distil from logits alone, or give a torch module"
         raise TeacherError("gives logits and no feature maps", where=teacher.name, mend=mend)
+    return teacher
+
+
+def _maps_of(teacher: TorchTeacher, module: nn.Module, device: torch.device) -> FeatureMaps:
+    """Those of the teacher's module, or of a copy of it."""
     side = teacher.resolution
-    maps = FeatureMaps(teacher.module, torch.zeros(2, teacher.channels, side, side).to(device))
+    maps = FeatureMaps(module, torch.zeros(2, teacher.channels, side, side).to(device))
     if not maps.layers:
         mend = "distil from logits alone, or give a convolutional network"
         raise TeacherError("it has no feature maps", where=teacher.name, mend=mend)

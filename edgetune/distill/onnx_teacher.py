@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from edgetune.distill.onnx_looks import look, open_session
 from edgetune.distill.teacher import Teacher, check_normalize, fit_pixels
 from edgetune.errors import MissingDependencyError, TeacherError
 from edgetune.latency.from_onnx import read_onnx
@@ -58,14 +59,14 @@ class OnnxTeacher(Teacher):
             raise TeacherError(f"it takes {channels}×{height}×{width}", where=path, mend=mend)
         check_normalize(normalize, channels, path)
         self.channels, self.resolution = channels, height
-        self.session = self._open("CPUExecutionProvider")
+        self.session = self._open()
         entry = self.session.get_inputs()[0]
         if entry.type not in PIXELS:
             raise TeacherError(f"it takes {entry.type}", where=path, mend="export it for float32 or uint8 pixels")
         if normalize and entry.type == "tensor(uint8)":
             mend = "leave mean and std out"
             raise TeacherError("it takes bytes, which normalised pixels are not", where=path, mend=mend)
-        self._dtype, self._one_by_one = PIXELS[entry.type], entry.shape[0] == 1
+        self._dtype = PIXELS[entry.type]
         labels = self.session.get_modelmeta().custom_metadata_map.get(LABELS, "")
         self.classes = tuple(classes or labels.splitlines())
         shape = tuple(self.logits(torch.zeros(1, channels, height, width)).shape)
@@ -81,17 +82,14 @@ class OnnxTeacher(Teacher):
         import onnxruntime
 
         if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            self.session = self._open("CUDAExecutionProvider", "CPUExecutionProvider")
+            self.session = self._open(gpu=True)
         return self
 
     def logits(self, pixels: Tensor) -> Tensor:
         fitted = fit_pixels(pixels, self.channels, self.resolution).float().cpu()
         given = self.normalize(fitted) if self.normalize else fitted
         array = np.ascontiguousarray(given.numpy().round() if self._dtype is np.uint8 else given.numpy(), self._dtype)
-        name = self.session.get_inputs()[0].name
-        parts = [array[i : i + 1] for i in range(len(array))] if self._one_by_one else [array]
-        rows = np.concatenate([self.session.run(None, {name: part})[0] for part in parts])
-        return torch.from_numpy(rows).float().to(pixels.device)
+        return torch.from_numpy(look(self.session, array)).float().to(pixels.device)
 
     @cached_property
     def graph(self) -> Graph:
@@ -105,17 +103,13 @@ class OnnxTeacher(Teacher):
     def parameters(self) -> int:
         return round(self.graph.parameters)
 
-    def _open(self, *providers: str) -> Any:
+    def _open(self, *, gpu: bool = False) -> Any:
         try:
-            import onnxruntime
+            return open_session(self.path, gpu=gpu)
         except ImportError as error:
             raise MissingDependencyError(
                 "onnxruntime is not installed", mend="pip install 'edgetune[search]'"
             ) from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(self.path, options, providers=list(providers))
         except Exception as error:  # one of a dozen kinds of its own
             raise TeacherError("onnxruntime cannot load it", where=self.path, mend="export it again") from error
 

@@ -24,11 +24,16 @@ def place(module: nn.Module, device: torch.device) -> None:
     module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in it, not only stores it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
 def mixed_precision(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 autocast on devices that compute in it, else nothing."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
-    return torch.autocast("cpu", torch.bfloat16, enabled=bool(torch.cpu.get_capabilities().get("avx512_bf16")))
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
 def to_pixels(images: np.ndarray, device: torch.device) -> Tensor:

@@ -23,6 +23,7 @@ from edgetune.nets.network import Network
 from edgetune.pipeline.int8_tuning import rounded_network
 from edgetune.pipeline.meta_features import LOOKED_AT
 from edgetune.pipeline.plan import Costs, Plan
+from edgetune.pipeline.quick_teacher import quick
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
 BATCHES = 3
@@ -92,10 +93,11 @@ def teacher_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
         untrained = new_teacher(dataset, initial, narrow=plan.narrow_teacher, seed=0, device=device)
         epoch = times * _pass(lambda recipe: fit_teacher(untrained, task.dataset, recipe, seed=0), plan.teacher)
-        teacher = untrained.folded().to(device)
+        teacher = untrained.folded()
         if initial is not None:  # and one for a classifier on its features
             looks += min(1, MOST_PICTURES / len(dataset.train))
-    return epoch, looks * times * _seconds(lambda: logits_of(teacher.logits, few, device=device, fast=True))
+    logits = quick(teacher, device).logits
+    return epoch, looks * times * _seconds(lambda: logits_of(logits, few, device=device, fast=True))
 
 
 def finalist_epochs(task: Task, plan: Plan, networks: Iterable[Network], device: torch.device) -> list[float]:

@@ -37,6 +37,7 @@ from edgetune.pipeline.measured import measure_finalists, missed
 from edgetune.pipeline.narrow_teacher import narrow_where_short
 from edgetune.pipeline.noted import Noted
 from edgetune.pipeline.plan import Plan, fit, int8_recipe, plan_of
+from edgetune.pipeline.quick_teacher import quick
 from edgetune.pipeline.remaining import note_costs, with_what_is_left, with_what_was_left
 from edgetune.pipeline.reptile_start import chosen_tasks, learn_start
 from edgetune.pipeline.run_folder import RunFolder
@@ -130,7 +131,7 @@ class SearchRun:
         if self.config.budget:
             with self.stage("clocking"):
                 given = given_teacher(self.study, self.task)
-                costs = measure_costs(self.task, plan, given and given.to(self.device), self.device)
+                costs = measure_costs(self.task, plan, given, self.device)
                 if chosen_tasks(self.study):  # its start takes as long again
                     costs = replace(costs, supernet_epoch=2 * costs.supernet_epoch)
                 budget = units.seconds(self.config.budget, where="budget")
@@ -144,7 +145,7 @@ class SearchRun:
     def teacher(self, plan: Plan) -> Teacher:
         if given := given_teacher(self.study, self.task):
             dismiss_helpers(self.device)
-            return given.to(self.device)
+            return quick(given, self.device)
         initial = initial_teacher(self.study, self.task)
         with helped(self.config, plan.teacher, self.device, narrow=plan.narrow_teacher):
             trained = trained_teacher(
@@ -157,7 +158,7 @@ class SearchRun:
                 device=self.device,
                 progress=self.reporter.progress,
             )
-        return trained.folded().to(self.device)
+        return quick(trained.folded(), self.device)
 
     def teacher_outputs(self, teacher: Teacher) -> np.ndarray:
         said = self.config.augmentation

@@ -1,4 +1,4 @@
-"""How fast a teacher looks at pictures: as trained, folded as a search has it, and by other runtimes."""
+"""How fast a teacher looks at pictures: as trained, folded, by other runtimes, and as a search has it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edgetune.distill.teacher_checkpoint import CheckpointTeacher, load_checkpoi
 from edgetune.distill.teacher_outputs import BATCH
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.export.onnx_file import OnnxForm, export_onnx
+from edgetune.pipeline.quick_teacher import quick
 from tools.bench.distil_setup import load
 
 BATCHES = 3
@@ -29,7 +30,7 @@ def looks(options: argparse.Namespace) -> None:
     """Pictures a second that a teacher looks at on the CPU, in turns, over those of the module as it was trained.
 
     They are enlarged to what it takes, as in a search. Without `--teacher` one of the usual size, untrained. All have
-    torch's number of threads.
+    torch's number of threads; a search gives each thread a few pictures, the others whole batches to all threads.
     """
     dataset, device = load(options), torch.device("cpu")
     trained = load_checkpoint(options.teacher) if options.teacher else new_teacher(dataset, None, seed=0, device=device)
@@ -43,6 +44,7 @@ def looks(options: argparse.Namespace) -> None:
         "folded": trained.folded().to(device).logits,
         "torch.jit": lambda pixels: frozen(enlarge(pixels)),
         "onnxruntime": lambda pixels: onnxruntime(enlarge(pixels)),
+        "search": quick(trained.folded(), device).logits,
     }
     rows = []
     with torch.no_grad():
