@@ -31,14 +31,15 @@ def open_session(model: Path | bytes, *, gpu: bool = False) -> Any:
 
 def look(session: Any, pictures: np.ndarray) -> np.ndarray:
     """The first output for pictures (N, C, H, W), with torch's number of threads."""
-    entry = session.get_inputs()[0]
-    size = _at_a_time(pictures, session.get_providers()[0]) if entry.shape[0] != 1 else 1
+    name, size = session.get_inputs()[0].name, _at_a_time(session, pictures)
     parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return np.concatenate(list(pool.map(lambda part: session.run(None, {entry.name: part})[0], parts)))
+        return np.concatenate(list(pool.map(lambda part: session.run(None, {name: part})[0], parts)))
 
 
-def _at_a_time(pictures: np.ndarray, provider: str) -> int:
-    if provider != "CPUExecutionProvider":
+def _at_a_time(session: Any, pictures: np.ndarray) -> int:
+    if session.get_inputs()[0].shape[0] == 1:
+        return 1
+    if session.get_providers()[0] != "CPUExecutionProvider":
         return len(pictures)
     return max(FEWEST, PIXELS // (pictures.shape[2] * pictures.shape[3]))

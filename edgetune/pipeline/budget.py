@@ -97,6 +97,7 @@ def teacher_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
         if initial is not None:  # and one for a classifier on its features
             looks += min(1, MOST_PICTURES / len(dataset.train))
     logits = quick(teacher, device).logits
+    logits_of(logits, few.first(1), device=device, fast=True)  # what comes before a first look is not a look's cost
     return epoch, looks * times * _seconds(lambda: logits_of(logits, few, device=device, fast=True))
 
 

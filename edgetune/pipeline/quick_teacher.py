@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,11 +31,20 @@ class QuickTeacher(CheckpointTeacher):
     def __init__(self, teacher: CheckpointTeacher) -> None:
         super().__init__(teacher.module, teacher.header, name=teacher.name, content_hash=teacher.content_hash)
         self._parameters = teacher.parameters
-        with tempfile.TemporaryDirectory() as folder:
-            file, shape = Path(folder) / "teacher.onnx", {"channels": self.channels, "resolution": self.resolution}
-            export_onnx(self.module, file, metadata={}, form=OnnxForm(dynamic_batch=True), **shape)
-            self.session = open_session(file)
 
     def logits(self, pixels: Tensor) -> Tensor:
         fitted = fit_pixels(pixels, self.channels, self.resolution)
-        return torch.from_numpy(look(self.session, fitted.contiguous().numpy()))
+        return torch.from_numpy(look(self._session, fitted.contiguous().numpy()))
+
+    @cached_property
+    def _session(self) -> Any:
+        """Made when it is first asked: a run that goes on may find all that the teacher says in the cache."""
+        return open_session(onnx_of(self))
+
+
+def onnx_of(teacher: CheckpointTeacher) -> bytes:
+    """The teacher as an ONNX file, for pictures of its size, any number at once, with its BatchNorm folded."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, shape = Path(folder) / "teacher.onnx", {"channels": teacher.channels, "resolution": teacher.resolution}
+        export_onnx(teacher.module, file, metadata={}, form=OnnxForm(dynamic_batch=True), **shape)
+        return file.read_bytes()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +16,7 @@ from edgetune.distill.teacher import fit_pixels
 from edgetune.distill.teacher_checkpoint import CheckpointTeacher, load_checkpoint
 from edgetune.distill.teacher_outputs import BATCH
 from edgetune.distill.train_teacher import new_teacher
-from edgetune.export.onnx_file import OnnxForm, export_onnx
-from edgetune.pipeline.quick_teacher import quick
+from edgetune.pipeline.quick_teacher import onnx_of, quick
 from tools.bench.distil_setup import load
 
 BATCHES = 3
@@ -75,9 +72,5 @@ def onnxruntime_of(teacher: CheckpointTeacher) -> Forward:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "teacher.onnx"
-        shape = {"channels": teacher.channels, "resolution": teacher.resolution}
-        export_onnx(teacher.module, file, metadata={}, form=OnnxForm(dynamic_batch=True), **shape)
-        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(onnx_of(teacher), options, providers=["CPUExecutionProvider"])
     return lambda pixels: torch.from_numpy(session.run(None, {"pixels": pixels.contiguous().numpy()})[0])
