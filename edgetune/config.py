@@ -73,6 +73,7 @@ class Limits(Section):
 
 
 OptimizerName = Literal["muon", "adamw", "sgd"]
+ScheduleName = Literal["linear", "cosine"]
 
 
 class Training(Section):
@@ -82,6 +83,7 @@ class Training(Section):
     learning_rate: PositiveFloat
     batch_size: PositiveInt = 128
     optimizer: OptimizerName = "muon"
+    schedule: ScheduleName = "linear"
     weight_decay: float = Field(default=0.05, ge=0)
 
 
@@ -119,6 +121,7 @@ class Int8Training(Training):
 
     learning_rate: PositiveFloat = 0.001
     optimizer: OptimizerName = "adamw"
+    schedule: ScheduleName = "cosine"
     weight_decay: float = Field(default=0, ge=0)
 
 

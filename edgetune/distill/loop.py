@@ -1,8 +1,8 @@
 """The training loop: one page for the teacher, the supernet and the finalists.
 
 They differ only in what `losses` does with a batch. Muon (Jordan 2024), AdamW (Loshchilov 2019) or Nesterov's momentum,
-linear warm-up and cosine decay (Loshchilov 2017), gradient clipping, smaller pictures first (Tan and Le 2021); if
-wanted a moving average of the weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
+warm-up and decay of the learning rate, gradient clipping, smaller pictures first (Tan and Le 2021); if wanted a moving
+average of the weights (Polyak 1992; Tarvainen 2017), RandAugment, mixup and CutMix.
 An epoch's random numbers come from the seed and the step it begins at, so that a resumed run repeats an unbroken one.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -30,6 +29,7 @@ from edgetune.distill.gradients import NotFinite, backward
 from edgetune.distill.mixing import mix
 from edgetune.distill.optimizers import optimizer_of
 from edgetune.distill.rand_augment import rand_augment
+from edgetune.distill.schedules import share_of_peak
 from edgetune.distill.together import averaged_gradients, begin_alike, rank, size
 from edgetune.distill.training_state import TrainingState, identity_of
 from edgetune.errors import TeacherError
@@ -60,6 +60,7 @@ class Recipe:
     cutmix: float = field(default=0.0, repr=False)
     rand_augment: int = field(default=0, repr=False)  # magnitude, 1 to 10
     optimizer: str = field(default="adamw", repr=False)  # or muon, sgd
+    schedule: str = field(default="cosine", repr=False)  # or linear
 
     @property
     def key(self) -> str:
@@ -136,7 +137,9 @@ def train(
     per_epoch = max(1, len(pictures) // recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
     optimizer = optimizer_of(module, recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: share_of_peak(recipe.schedule, step, total, recipe.warm_up)
+    )
     average = moving_average(module, recipe.ema)
     identity = identity_of(module, recipe.key, seed, pictures.labels)
     state = TrainingState(module, optimizer, schedule, average, identity)
@@ -187,14 +190,6 @@ def clip_gradients(module: nn.Module, norm: float) -> None:
     """Scales all gradients to a common norm of at most `norm`; raises :class:`NotFinite`."""
     if not torch.isfinite(nn.utils.clip_grad_norm_(module.parameters(), norm)):
         raise NotFinite
-
-
-def warm_up_cosine(step: int, total: int, warm_up: float) -> float:
-    """The share of the peak learning rate at a step: linear up, then half a cosine down to zero."""
-    rising = max(1, int(total * warm_up))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
 def _batches(

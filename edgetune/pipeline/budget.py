@@ -26,7 +26,9 @@ from edgetune.pipeline.plan import Costs, Plan
 from edgetune.pipeline.quick_teacher import quick
 from edgetune.pipeline.task import CALIBRATED_ON, JUDGED_ON, Task
 
-BATCHES = 3
+BATCHES, TEACHER_BATCHES = 8, 3
+"""Fewer are noisy, and weigh the end of a supernet's training, where more is done in a batch, too much; a teacher's are
+alike, and may each take seconds."""
 EXPORT_SECONDS, EXPORT_LOOKS = 8.0, 4
 """One finalist exported, quantised, compiled and checked on two cores, and how often that looks at the validation and
 test pictures. Not clocked: that would cost as much."""
@@ -87,12 +89,13 @@ def teacher_costs(task: Task, plan: Plan, given: Teacher | None, device: torch.d
     dataset, views = task.dataset, task.config.augmentation.views
     once = min(len(dataset.validation), LOOKED_AT) + len(dataset.test)
     looks = (views if views > 1 else 2) + once / len(dataset.train)
-    task, _, times = _few(task, plan)
+    task, _, times = _few(task, plan, TEACHER_BATCHES)
     few, teacher, epoch = task.dataset.train, given, 0.0
     if teacher is None:
         initial = Path(task.config.init_teacher) if task.config.init_teacher else None
         untrained = new_teacher(dataset, initial, narrow=plan.narrow_teacher, seed=0, device=device)
-        epoch = times * _pass(lambda recipe: fit_teacher(untrained, task.dataset, recipe, seed=0), plan.teacher)
+        train = partial(fit_teacher, untrained, task.dataset, seed=0)
+        epoch = times * _pass(train, plan.teacher, TEACHER_BATCHES)
         teacher = untrained.folded()
         if initial is not None:  # and one for a classifier on its features
             looks += min(1, MOST_PICTURES / len(dataset.train))
@@ -107,10 +110,10 @@ def finalist_epochs(task: Task, plan: Plan, networks: Iterable[Network], device:
     return [times * _beside_copies(task, network, logits, plan, device) for network in networks]
 
 
-def _few(task: Task, plan: Plan) -> tuple[Task, np.ndarray, float]:
+def _few(task: Task, plan: Plan, batches: int = BATCHES) -> tuple[Task, np.ndarray, float]:
     """The task with a few training pictures, made-up teacher's outputs of those, and how often they go into all."""
     dataset = task.dataset
-    few = dataset.train.first(BATCHES * plan.finalist.batch_size)
+    few = dataset.train.first(batches * plan.finalist.batch_size)
     logits = np.zeros((len(few), len(dataset.classes)), dtype=np.float32)
     return replace(task, dataset=replace(dataset, train=few)), logits, len(dataset.train) / len(few)
 
@@ -130,17 +133,17 @@ def _distil(task: Task, network: Network, logits: np.ndarray, recipe: Recipe, pr
     task.distil(network, logits, recipe, progress=progress)
 
 
-def _pass(train: Callable[[Recipe], None], recipe: Recipe) -> float:
+def _pass(train: Callable[[Recipe], object], recipe: Recipe, batches: int = BATCHES) -> float:
     """Seconds for one pass over the few pictures, after some that warm up.
 
     What a training does besides its batches, such as setting BatchNorm's statistics, weighs little in a whole one: it
     is taken off, as a training of one batch tells it.
     """
-    one = replace(recipe, epochs=1 / BATCHES)
+    one = replace(recipe, epochs=1 / batches)
     train(one)
     first = _seconds(lambda: train(one))
     whole = _seconds(lambda: train(replace(recipe, epochs=1)))
-    return max((whole - first) * BATCHES / (BATCHES - 1), whole / BATCHES)
+    return max((whole - first) * batches / (batches - 1), whole / batches)
 
 
 def _seconds(work: Callable[[], object]) -> float:

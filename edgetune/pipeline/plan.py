@@ -19,7 +19,7 @@ FEWEST_TRIALS, FEWEST_FINALISTS = 30, 4
 LONGEST = 4.0
 """Times the usual epochs, however much time there is: what more would bring was not looked at."""
 LONGER = 5
-"""Times as many epochs for the slowest finalist: small networks have learnt what they can after a few, it has not, and
+"""Times as many epochs for the largest finalist: small networks have learnt what they can after a few, it has not, and
 is the one that is held against the teacher. Fewer times as many where a core is free for the others meanwhile."""
 REPORT_SECONDS = 20.0
 """Of the report, on two cores, about; not clocked."""
@@ -47,7 +47,7 @@ class Plan:
     longer: float = LONGER
 
     def finalist_recipes(self, count: int) -> list[Recipe]:
-        """One for each finalist, from the fastest to the slowest, which trains `longer` times as many epochs."""
+        """One for each finalist, from the smallest to the largest, which trains `longer` times as many epochs."""
         return [self.finalist] * (count - 1) + [replace(self.finalist, epochs=self.longer * self.finalist.epochs)]
 
     def describe(self) -> str:
@@ -61,7 +61,7 @@ class Plan:
         counts = f"{self.trials} trials, {self.finalists} finalists"
         hint = "; little is learnt in less than half an epoch: give more time, or a smaller --resolution"
         short = self.finalist.epochs < 0.5
-        return f"{epochs} (the slowest {self.longer:.2g} times as many), {counts}{hint if short else ''}"
+        return f"{epochs} (the largest {self.longer:.2g} times as many), {counts}{hint if short else ''}"
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def _recipe(config: SearchConfig, training: Training, *, shift: int | None = Non
         flip=config.augmentation.flip,
         shrunk=shrunk,
         optimizer=training.optimizer,
+        schedule=training.schedule,
         weight_decay=training.weight_decay,
     )
 
@@ -152,7 +153,7 @@ def fit_finalists(plan: Plan, usual: Plan, left: float, epochs: Sequence[float],
     """The plan whose finalists, of so many seconds an epoch each, and what comes after them take `left` seconds.
 
     Their epochs are at most `LONGEST` times the usual ones, and at least a third of the plan's. Where cores would have
-    nothing to do while the slowest is trained, the others train longer, though no longer than it.
+    nothing to do while the largest is trained, the others train longer, though no longer than it.
     """
     after = len(epochs) * costs.export + _int8_seconds(plan, costs) + REPORT_SECONDS
     wanted = max((left - after) / finalists_seconds(epochs, costs.finalists_at_once), plan.finalist.epochs / 3)

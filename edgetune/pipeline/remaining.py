@@ -43,7 +43,7 @@ def with_what_is_left(
     Parameters
     ----------
     networks
-        The finalists as they are before they are trained on, the longest last; not asked for once it is decided.
+        The finalists as they are before they are trained on, the largest last; not asked for once it is decided.
     """
     noted = study.note(COSTS)
     if noted is not None and task.config.budget and study.note(FINALIST_EPOCHS) is None:
@@ -52,7 +52,7 @@ def with_what_is_left(
         epochs = finalist_epochs(task, plan, networks, device)
         fitted = fit_finalists(plan, plan_of(task.config), left, epochs, costs)
         usual, longest = fitted.finalist.epochs, fitted.longer * fitted.finalist.epochs
-        reporter.say(f"to end within {task.config.budget}: finalist {usual:.2g} epochs, the slowest {longest:.2g}")
+        reporter.say(f"to end within {task.config.budget}: finalist {usual:.2g} epochs, the largest {longest:.2g}")
         study.set_note(FINALIST_LONGER, fitted.longer)
         study.set_note(FINALIST_EPOCHS, usual)  # last: with it the decision stands
     return with_what_was_left(plan, study)

@@ -49,7 +49,7 @@ from edgetune.pipeline.teacher_card import teacher_card
 from edgetune.report.explanation import Insight
 from edgetune.report.summary import Finalist, RunSummary
 from edgetune.reporter import Reporter
-from edgetune.search.finalists import pick_finalists
+from edgetune.search.finalists import from_smallest, pick_finalists
 from edgetune.search.note_names import PLAN, SECONDS
 from edgetune.search.study import Study
 from edgetune.search.trial import Trial
@@ -92,11 +92,11 @@ class SearchRun:
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
         if self.config.budget:
             with self.stage("clocking"):
-                networks = (judge.judged(trial.sample) for trial in picked)
+                networks = (judge.judged(trial.sample) for trial in from_smallest(picked))
                 plan = with_what_is_left(plan, self.study, self.task, networks, self.device, self.reporter)
         finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
-            finisher.distil(picked, plan.finalist_recipes(len(picked)), judge)
+            finisher.distil(from_smallest(picked), plan.finalist_recipes(len(picked)), judge)
         finalists = []
         for trial in picked:
             with self.stage("export"):

@@ -50,19 +50,28 @@ def pick_finalists(problem: Problem, trials: Sequence[Trial], count: int) -> lis
 
 
 def largest_of_the_good(problem: Problem, trials: Sequence[Trial], good: np.ndarray) -> Trial | None:
-    """The trial with the most of the first cheap objective among those no worse than `good` in each costly one.
+    """The largest trial among those no worse than `good` in each costly objective; of several the best in the first.
 
     Weights that many networks share are learnt for the small ones first: what a large one inherits says the least of
     what it reaches when it is trained by itself. None where there is no cheap objective, or no costly one.
     """
     costly = costly_axes(problem)
-    cheap = [axis for axis in range(len(problem.targets)) if axis not in costly]
-    if not costly or not cheap:
+    if len(costly) in (0, len(problem.targets)):
         return None
     done = [trial for trial in trials if trial.state == "done"]
     points = problem.points(done)
     near = np.flatnonzero((points[:, costly] <= good[costly]).all(axis=1))
-    return done[max(near, key=lambda index: points[index, cheap[0]])] if len(near) else None
+    return done[max(near, key=lambda index: (size(done[index]), -points[index, costly[0]]))] if len(near) else None
+
+
+def from_smallest(trials: Sequence[Trial]) -> list[Trial]:
+    """In the order of how much they can learn, as far as that is known before they are trained."""
+    return sorted(trials, key=size)
+
+
+def size(trial: Trial) -> float:
+    """Multiply-accumulates of a picture: latencies also tell how well a board's library fits a network."""
+    return (trial.values or {})["macs"]
 
 
 def costly_axes(problem: Problem) -> list[int]:

@@ -14,7 +14,7 @@ PROGRESS, IMPORTANCE, EVENTS = "progress", "importance", "events"
 PLAN, WORKERS, SECONDS, SPLITS = "plan", "workers", "seconds", "splits"
 """Of `edgetune search`: what holds for a resumed run too, the seconds of each stage, how the data were split."""
 
-COSTS, FINALIST_EPOCHS, FINALIST_LONGER = "costs", "finalists' epochs", "times as many for the slowest finalist"
+COSTS, FINALIST_EPOCHS, FINALIST_LONGER = "costs", "finalists' epochs", "times as many for the largest finalist"
 """Of a run with a budget: what was clocked at its beginning, and what was left for the finalists."""
 
 PAST, BOARD_LOOKS = "past", "looks at the boards"

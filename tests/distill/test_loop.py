@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.evaluate import recalibrate
-from edgetune.distill.loop import Batch, Progress, Recipe, train, warm_up_cosine
+from edgetune.distill.loop import Batch, Progress, Recipe, train
 from edgetune.distill.teacher_outputs import Views
 from edgetune.errors import StudyError, TeacherError
 from tests.distill.conftest import MakeNetwork
@@ -463,26 +461,6 @@ def test_the_weights_are_those_of_torchs_own_parts(
         optimizer.step()
         schedule.step()
     torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=1e-6, atol=1e-9)
-
-
-@given(st.integers(1, 60), st.floats(0, 1))
-def test_the_schedule_is_torchs_linear_and_cosine_ones(total: int, warm_up: float) -> None:
-    rising = max(1, int(total * warm_up))
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    up = LinearLR(optimizer, 1 / rising, 1, rising - 1) if rising > 1 else ConstantLR(optimizer, 1)
-    schedule = SequentialLR(optimizer, [up, CosineAnnealingLR(optimizer, max(1, total - rising))], [rising])
-    for step in range(total):
-        assert warm_up_cosine(step, total, warm_up) == pytest.approx(schedule.get_last_lr()[0], abs=1e-9)
-        optimizer.step()
-        schedule.step()
-
-
-@given(st.integers(1, 1000), st.floats(0, 1))
-def test_the_schedule_has_one_peak_and_no_idle_step(total: int, warm_up: float) -> None:
-    shares = np.array([warm_up_cosine(step, total, warm_up) for step in range(total)])
-    assert shares.max() == 1 and (shares > 0).all()
-    peak = int(shares.argmax())
-    assert (np.diff(shares[: peak + 1]) > 0).all() and (np.diff(shares[peak:]) <= 0).all()
 
 
 def test_training_learns(make_network: MakeNetwork, dataset: Dataset) -> None:

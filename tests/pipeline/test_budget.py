@@ -18,7 +18,7 @@ from edgetune.distill.loop import Recipe
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.latency.predictor import Predictor
 from edgetune.pipeline import budget
-from edgetune.pipeline.budget import BATCHES, CANDIDATES, measure_costs
+from edgetune.pipeline.budget import BATCHES, CANDIDATES, TEACHER_BATCHES, measure_costs
 from edgetune.pipeline.plan import plan_of
 from edgetune.pipeline.task import Task, load_data
 
@@ -43,8 +43,9 @@ def test_few_pictures_are_clocked_and_all_are_counted(
     costs = measure_costs(task, plan, None, torch.device("cpu"))
     assert seen and max(seen) <= BATCHES * plan.finalist.batch_size < len(task.dataset.train)
     assert [field.name for field in fields(costs) if getattr(costs, field.name) == 0] == [spared]
-    clocked = costs.teacher_epoch + costs.supernet_epoch + costs.finalist_epoch + costs.int8_epoch
-    assert costs.clocking > clocked * BATCHES * plan.finalist.batch_size / len(task.dataset.train)
+    students = costs.supernet_epoch + costs.finalist_epoch + costs.int8_epoch
+    clocked = TEACHER_BATCHES * costs.teacher_epoch + BATCHES * students
+    assert costs.clocking > clocked * plan.finalist.batch_size / len(task.dataset.train)
 
 
 def test_what_a_training_does_at_its_end_is_not_part_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ def test_what_a_training_does_at_its_end_is_not_part_of_an_epoch(monkeypatch: py
 
 def test_each_view_is_a_look_of_the_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a clock that tells a second whatever is done."""
-    monkeypatch.setattr(budget, "_pass", lambda train, recipe: 1.0)
+    monkeypatch.setattr(budget, "_pass", lambda train, recipe, batches=BATCHES: 1.0)
     monkeypatch.setattr(budget, "_seconds", lambda work: 1.0)
 
     def cost(views: int) -> float:
@@ -71,7 +72,7 @@ def test_each_view_is_a_look_of_the_teacher(monkeypatch: pytest.MonkeyPatch) -> 
         teacher = new_teacher(task.dataset, None, seed=0, device=torch.device("cpu"))
         return measure_costs(task, plan_of(config), teacher, torch.device("cpu")).teacher_outputs
 
-    all_of_them = 1349 / (BATCHES * 128)  # seconds, where the few that are clocked take one
+    all_of_them = 1349 / (TEACHER_BATCHES * 128)  # seconds, where the few that are clocked take one
     assert cost(1) == cost(2), "a picture and its mirror image"
     assert cost(10) - cost(2) == pytest.approx(8 * all_of_them)
 

@@ -27,10 +27,17 @@ PLAN = plan_of(SearchConfig())
 APART = plan_of(SearchConfig.model_validate({"trials": 60, "trial_training": {"epochs": 2, "optimizer": "sgd"}}))
 
 
-def test_the_slowest_finalist_trains_longest() -> None:
+def test_the_largest_finalist_trains_longest() -> None:
     *others, last = PLAN.finalist_recipes(8)
     assert others == [PLAN.finalist] * 7
     assert last == replace(PLAN.finalist, epochs=LONGER * PLAN.finalist.epochs)
+
+
+def test_a_recipe_has_the_schedule_of_its_training() -> None:
+    told = {"finalist_training": {"epochs": 1, "learning_rate": 0.01, "schedule": "cosine"}}
+    plan = plan_of(SearchConfig.model_validate(told))
+    assert (plan.teacher.schedule, plan.supernet.schedule, plan.finalist.schedule) == ("linear", "linear", "cosine")
+    assert int8_recipe(SearchConfig(), 1).schedule == "cosine"
 
 
 def test_features_that_were_learnt_before_are_fine_tuned_for_an_epoch() -> None:
@@ -156,8 +163,8 @@ def test_finalists_fill_what_is_left(epochs: list[float], left: float) -> None:
     assert 1 <= plan.longer <= LONGER
 
 
-def test_while_the_slowest_is_trained_the_others_are_too() -> None:
-    """On two cores one is the slowest's; on eight each has its own, and none is trained longer than the slowest."""
+def test_while_the_largest_is_trained_the_others_are_too() -> None:
+    """On two cores one is the largest's; on eight each has its own, and none is trained longer than the largest."""
     left = 5 * COSTS.export + REPORT_SECONDS + 1000
     on_two = fit_finalists(PLAN, PLAN, left, [10, 10, 10, 10, 20], COSTS)
     assert [recipe.epochs for recipe in on_two.finalist_recipes(5)] == pytest.approx([25] * 4 + [50])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetune.errors import StudyError
-from edgetune.search.finalists import pick_finalists
+from edgetune.search.finalists import from_smallest, pick_finalists
 from edgetune.search.objective import Objective
 from edgetune.search.pareto import front
 from edgetune.search.problem import Problem
@@ -19,17 +19,19 @@ PROBLEM = Problem(
 FIGURES = st.lists(st.tuples(st.floats(0.5, 1.0), st.floats(0.1, 10.0)), min_size=1, max_size=40)
 
 
-def trials(figures: list[tuple[float, float]]) -> list[Trial]:
+def trials(figures: list[tuple[float, float]], millions: list[float] | None = None) -> list[Trial]:
+    """As many million MACs as milliseconds, unless told."""
+    millions = millions or [latency for _, latency in figures]
     return [
         Trial(
             number=number,
             sample=SPACE.sample({"width": number}),
             state="done",
-            values={"top1": top1, "latency_ms": latency},
+            values={"top1": top1, "latency_ms": latency, "macs": 1e6 * macs},
             seed=0,
             seconds=0.0,
         )
-        for number, (top1, latency) in enumerate(figures)
+        for number, ((top1, latency), macs) in enumerate(zip(figures, millions, strict=True))
     ]
 
 
@@ -50,6 +52,15 @@ def test_the_largest_of_those_nearly_as_good_is_one() -> None:
     """The slowest of all is not nearly as good. Figures like those of a search on CIFAR-10."""
     figures = [(0.593, 1.44), (0.587, 1.37), (0.470, 0.90), (0.573, 1.70), (0.535, 1.75)]
     assert {trial.number for trial in pick_finalists(PROBLEM, trials(figures), 2)} == {0, 3}
+
+
+def test_the_larger_of_two_is_the_one_of_more_macs() -> None:
+    """Figures of a search on CIFAR-10: the slowest as predicted had fewer MACs, and was trained longest for nothing."""
+    figures = [(0.673, 1.96), (0.672, 1.98), (0.660, 2.05), (0.600, 1.20)]
+    done = trials(figures, [9.34, 9.34, 7.79, 2.4])
+    picked = pick_finalists(PROBLEM, done, 2)
+    assert {trial.number for trial in picked} == {0, 3}
+    assert [trial.number for trial in from_smallest(picked)] == [3, 0]
 
 
 def test_where_all_is_learnt_or_nothing_is_the_front_gives_the_finalists() -> None:

@@ -34,10 +34,11 @@ from edgetune.distill.augment import Moves
 from edgetune.distill.evaluate import accuracy
 from edgetune.distill.features import FEATURE_LOSSES, FeatureDistillation
 from edgetune.distill.finalist import distil
-from edgetune.distill.loop import Batch, Recipe, train, warm_up_cosine
+from edgetune.distill.loop import Batch, Recipe, train
 from edgetune.distill.losses import Distillation
 from edgetune.distill.optimizers import parameter_groups
 from edgetune.distill.precision import best_device, mixed_precision, place
+from edgetune.distill.schedules import DECAYS, share_of_peak
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
@@ -84,6 +85,8 @@ def main() -> None:
         if command is optimizers:
             sub.add_argument("--subjects", default=",".join(SUBJECTS), help="some of them, with commas")
             sub.add_argument("--rates", default="0.5,1,2", help="times the usual learning rate")
+            sub.add_argument("--optimizers", default="adamw,muon", help="some of adamw, muon, sgd, with commas")
+            sub.add_argument("--schedules", default=",".join(DECAYS), help="some of them, with commas")
         if command is supernets:
             sub.add_argument("--ways", default=",".join(WAYS), help="some of them, with commas")
             sub.add_argument("--seconds", type=float, default=300, help="of the processor, for each supernet")
@@ -214,7 +217,9 @@ def plain(network: nn.Module, pictures: Pictures, outputs: np.ndarray, recipe: R
     steps_per_epoch = len(labels) // recipe.batch_size
     total = round(recipe.epochs * steps_per_epoch)
     optimizer = torch.optim.AdamW(parameter_groups(network, recipe.weight_decay), lr=recipe.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_up_cosine(step, total, recipe.warm_up))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: share_of_peak(recipe.schedule, step, total, recipe.warm_up)
+    )
     distillation, generator = Distillation(TEMPERATURE, 0.7), torch.Generator().manual_seed(0)
     network.train()
     step = 0

@@ -1,8 +1,9 @@
-"""Optimizers against each other: what each kind of training reaches in the same epochs."""
+"""Optimizers and schedules against each other: what each kind of training reaches in the same epochs."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +20,6 @@ from tools.bench.distil_sandwich import inherited
 from tools.bench.distil_setup import Log, mean_and_spread, student
 from tools.bench.distil_supernet import prepared, random_networks
 
-OPTIMIZERS = ("adamw", "muon")
 NETWORKS = 10
 """Judged of each supernet."""
 
@@ -32,17 +32,23 @@ class Change:
     optimizer: str
     rate: float
     """Times the usual one."""
+    schedule: str
 
     def of(self, usual: Recipe) -> Recipe:
         rate = self.rate * usual.learning_rate
-        return replace(usual, epochs=self.epochs, optimizer=self.optimizer, learning_rate=rate)
+        changed = replace(usual, epochs=self.epochs, learning_rate=rate)
+        return replace(changed, optimizer=self.optimizer, schedule=self.schedule)
 
 
 def optimizers(options: argparse.Namespace) -> None:
-    """Top-1 of a student, of a teacher, and of networks that inherit a supernet's weights, by optimizer and rate."""
+    """Top-1 of a student, a teacher, and of networks that inherit a supernet's weights, by what trains them."""
     task, outputs = prepared(options)
     log = Log(options.log)
-    changes = [Change(options.epochs, name, float(rate)) for name in OPTIMIZERS for rate in options.rates.split(",")]
+    told = (options.optimizers, options.rates, options.schedules)
+    changes = [
+        Change(options.epochs, name, float(rate), schedule)
+        for name, rate, schedule in itertools.product(*(names.split(",") for names in told))
+    ]
     for seed in range(options.seeds):
         seeded = replace(task, config=task.config.model_copy(update={"seed": seed}))
         for subject in options.subjects.split(","):
@@ -85,12 +91,13 @@ SUBJECTS: dict[str, Callable[[Task, np.ndarray, Change], float]] = {
 
 
 def table(log: Log) -> None:
-    """Mean and spread (the standard deviation over seeds), and what is gained over AdamW at its best rate."""
-    print("| subject | optimizer | rate | seeds | top-1 | over the best of AdamW |\n|---|---|---|---|---|---|")
-    found: dict[tuple[str, str, float], list[float]] = {}
+    """Mean and spread (the standard deviation over seeds), and what is gained over the first of each subject's."""
+    print("| subject | optimizer | rate | schedule | seeds | top-1 | over the first |\n|---|---|---|---|---|---|---|")
+    found: dict[tuple[str, str, float, str], list[float]] = {}
     for row in log.rows:
-        found.setdefault((row["subject"], row["optimizer"], row["rate"]), []).append(100 * row["top1"])
-    for (subject, name, rate), tops in found.items():
-        best = max(np.mean(other) for key, other in found.items() if key[:2] == (subject, OPTIMIZERS[0]))
-        gain = np.mean(tops) - best
-        print(f"| {subject} | {name} | {rate:g} | {len(tops)} | {mean_and_spread(tops)} | {gain:+.2f} |")
+        key = (row["subject"], row["optimizer"], row["rate"], row["schedule"])
+        found.setdefault(key, []).append(100 * row["top1"])
+    for (subject, name, rate, schedule), tops in found.items():
+        gain = np.mean(tops) - np.mean(next(other for key, other in found.items() if key[0] == subject))
+        row = (subject, name, f"{rate:g}", schedule, len(tops), mean_and_spread(tops), f"{gain:+.2f}")
+        print(f"| {' | '.join(map(str, row))} |")
