@@ -83,7 +83,7 @@ class Training(Section):
     learning_rate: PositiveFloat
     batch_size: PositiveInt = 128
     optimizer: OptimizerName = "muon"
-    schedule: ScheduleName = "linear"
+    schedule: ScheduleName = "cosine"
     weight_decay: float = Field(default=0.05, ge=0)
 
 
@@ -121,7 +121,6 @@ class Int8Training(Training):
 
     learning_rate: PositiveFloat = 0.001
     optimizer: OptimizerName = "adamw"
-    schedule: ScheduleName = "cosine"
     weight_decay: float = Field(default=0, ge=0)
 
 
