@@ -38,7 +38,7 @@ from edgetune.distill.loop import Batch, Recipe, train
 from edgetune.distill.losses import Distillation
 from edgetune.distill.optimizers import parameter_groups
 from edgetune.distill.precision import best_device, mixed_precision, place
-from edgetune.distill.schedules import DECAYS, share_of_peak
+from edgetune.distill.schedules import share_of_peak
 from edgetune.distill.teacher import Teacher
 from edgetune.distill.train_teacher import new_teacher
 from edgetune.nets.network import Network
@@ -86,7 +86,7 @@ def main() -> None:
             sub.add_argument("--subjects", default=",".join(SUBJECTS), help="some of them, with commas")
             sub.add_argument("--rates", default="0.5,1,2", help="times the usual learning rate")
             sub.add_argument("--optimizers", default="adamw,muon", help="some of adamw, muon, sgd, with commas")
-            sub.add_argument("--schedules", default=",".join(DECAYS), help="some of them, with commas")
+            sub.add_argument("--schedules", default="cosine", help="or linear, or both, with a comma")
         if command is supernets:
             sub.add_argument("--ways", default=",".join(WAYS), help="some of them, with commas")
             sub.add_argument("--seconds", type=float, default=300, help="of the processor, for each supernet")
