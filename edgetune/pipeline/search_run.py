@@ -90,13 +90,14 @@ class SearchRun:
             trials = self.judge_trials(plan, judge)
         picked = pick_finalists(self.task.problem, trials, plan.finalists)
         picked.sort(key=lambda trial: (trial.values or {})["latency_ms"])
+        smallest_first = from_smallest(picked)
         if self.config.budget:
             with self.stage("clocking"):
-                networks = (judge.judged(trial.sample) for trial in from_smallest(picked))
+                networks = (judge.judged(trial.sample) for trial in smallest_first)
                 plan = with_what_is_left(plan, self.study, self.task, networks, self.device, self.reporter)
         finisher = self.finisher(plan, teacher, lambda: outputs)
         with self.stage("distillation"):
-            finisher.distil(from_smallest(picked), plan.finalist_recipes(len(picked)), judge)
+            finisher.distil(smallest_first, plan.finalist_recipes(len(picked)), judge)
         finalists = []
         for trial in picked:
             with self.stage("export"):
