@@ -97,6 +97,12 @@ def main() -> None:
             sub.add_argument(
                 "--supernet-epochs", type=float, default=20, help="20 of 8,000: as many steps as a search's"
             )
+        if command is ranking:
+            sub.add_argument("--tuning-rate", type=float, default=0.1, help="of one epoch more, times the usual one")
+        if command is cost:
+            sub.add_argument("--trials", type=int, default=120, help="judged by the supernet's weights")
+            sub.add_argument("--finalists", type=int, default=8, help="trained after that")
+            sub.add_argument("--finalist-epochs", type=float, default=2.5)
     options = parser.parse_args()
     options.command(options)
 

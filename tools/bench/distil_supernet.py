@@ -34,9 +34,6 @@ from edgetune.space.architecture import Architecture
 from edgetune.space.parameters import Sample
 from tools.bench.distil_setup import Log, fresh, load, mean_and_spread, recipe_of, taught
 
-TRIALS, FINALISTS = 120, 8
-"""As in a search with its defaults."""
-
 
 def ranking(options: argparse.Namespace) -> None:
     """Kendall's τ between the top-1 of subnets with inherited weights and trained alone."""
@@ -44,7 +41,7 @@ def ranking(options: argparse.Namespace) -> None:
     log = Log(options.log)
     supernet = trained_supernet(task, outputs, options, log)
     recipe = recipe_of(options)
-    one_epoch = replace(recipe, epochs=1, learning_rate=recipe.learning_rate / 2)
+    one_epoch = replace(recipe, epochs=1, learning_rate=options.tuning_rate * recipe.learning_rate)
 
     def compare(number: int, inherited: Network, alone: Network, tuned: Network, progress: Progress) -> None:
         recalibrate(inherited, task.dataset.train.images)
@@ -119,10 +116,11 @@ def cost(options: argparse.Namespace) -> None:
     task, outputs = prepared(options)
     log = Log(options.log)
     supernet = trained_supernet(task, outputs, options, log)
-    apart = trained_apart(task, outputs, options)
-    if not log.known(way="supernet"):
-        log.add(way="supernet", **with_supernet(task, supernet, outputs))
-    (row,) = [row for row in log.rows if row.get("way") == "supernet"]
+    apart = trained_apart(task, outputs, options)[: options.networks]  # a log may hold more
+    size = {"trials": options.trials, "finalists": options.finalists, "finalist_epochs": options.finalist_epochs}
+    if not log.known(**size):
+        log.add(**size, **with_supernet(task, supernet, outputs, options))
+    (row,) = [row for row in log.rows if size.items() <= row.items()]
     seconds = row["seconds"] + sum({row["supernet"]: row["seconds"] for row in log.rows if "supernet" in row}.values())
     found = np.array(row["points"])
     points = test_points(task, apart)
@@ -141,15 +139,18 @@ def cost(options: argparse.Namespace) -> None:
     )
 
 
-def with_supernet(task: Task, supernet: Supernet, outputs: np.ndarray) -> dict[str, object]:
+def with_supernet(
+    task: Task, supernet: Supernet, outputs: np.ndarray, options: argparse.Namespace
+) -> dict[str, object]:
     """A search by inherited weights, its finalists distilled: seconds but for the supernet's, and the final front."""
     began = time.process_time()
     with TemporaryDirectory() as folder, Study.create(Path(folder) / "study.db", {}) as study:
-        trials = run_search(study, task.new_strategy(), SupernetJudge(task, supernet), trials=TRIALS)
+        trials = run_search(study, task.new_strategy(), SupernetJudge(task, supernet), trials=options.trials)
     finalists = []
-    for trial in pick_finalists(task.problem, trials, FINALISTS):
+    recipe = replace(plan_of(task.config).finalist, epochs=options.finalist_epochs)
+    for trial in pick_finalists(task.problem, trials, options.finalists):
         network = supernet.extract(task.architecture(trial.sample)).to(best_device())
-        task.distil(network, outputs, plan_of(task.config).finalist)
+        task.distil(network, outputs, recipe)
         finalists.append(replace(trial, values={**(trial.values or {}), **tops(network, task.dataset)}))
     return {"seconds": time.process_time() - began, "points": test_points(task, finalists).tolist()}
 
