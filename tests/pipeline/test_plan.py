@@ -36,7 +36,8 @@ def test_the_largest_finalist_trains_longest() -> None:
 def test_a_recipe_has_the_schedule_of_its_training() -> None:
     told = {"finalist_training": {"epochs": 1, "learning_rate": 0.01, "schedule": "linear"}}
     plan = plan_of(SearchConfig.model_validate(told))
-    assert (plan.supernet.schedule, plan.finalist.schedule) == ("cosine", "linear")
+    assert (plan.teacher.schedule, plan.supernet.schedule, plan.finalist.schedule) == ("cosine", "cosine", "linear")
+    assert int8_recipe(SearchConfig(), 1).schedule == "cosine"
 
 
 def test_features_that_were_learnt_before_are_fine_tuned_for_an_epoch() -> None:

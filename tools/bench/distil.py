@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgetune.config import SearchConfig
 from edgetune.data.pictures import Dataset, Pictures
 from edgetune.distill.augment import Moves
 from edgetune.distill.evaluate import accuracy
@@ -100,9 +101,10 @@ def main() -> None:
         if command is ranking:
             sub.add_argument("--tuning-rate", type=float, default=0.1, help="of one epoch more, times the usual one")
         if command is cost:
-            sub.add_argument("--trials", type=int, default=120, help="judged by the supernet's weights")
-            sub.add_argument("--finalists", type=int, default=8, help="trained after that")
-            sub.add_argument("--finalist-epochs", type=float, default=2.5)
+            usual = SearchConfig()
+            sub.add_argument("--trials", type=int, default=usual.trials, help="judged by the supernet's weights")
+            sub.add_argument("--finalists", type=int, default=usual.finalists, help="trained after that")
+            sub.add_argument("--finalist-epochs", type=float, default=usual.finalist_training.epochs)
     options = parser.parse_args()
     options.command(options)
 

@@ -119,7 +119,7 @@ def cost(options: argparse.Namespace) -> None:
     apart = trained_apart(task, outputs, options)[: options.networks]  # a log may hold more
     size = {"trials": options.trials, "finalists": options.finalists, "finalist_epochs": options.finalist_epochs}
     if not log.known(**size):
-        log.add(**size, **with_supernet(task, supernet, outputs, options))
+        log.add(**size, **with_supernet(task, supernet, outputs, **size))
     (row,) = [row for row in log.rows if size.items() <= row.items()]
     seconds = row["seconds"] + sum({row["supernet"]: row["seconds"] for row in log.rows if "supernet" in row}.values())
     found = np.array(row["points"])
@@ -140,19 +140,18 @@ def cost(options: argparse.Namespace) -> None:
 
 
 def with_supernet(
-    task: Task, supernet: Supernet, outputs: np.ndarray, options: argparse.Namespace
+    task: Task, supernet: Supernet, outputs: np.ndarray, *, trials: int, finalists: int, finalist_epochs: float
 ) -> dict[str, object]:
     """A search by inherited weights, its finalists distilled: seconds but for the supernet's, and the final front."""
     began = time.process_time()
     with TemporaryDirectory() as folder, Study.create(Path(folder) / "study.db", {}) as study:
-        trials = run_search(study, task.new_strategy(), SupernetJudge(task, supernet), trials=options.trials)
-    finalists = []
-    recipe = replace(plan_of(task.config).finalist, epochs=options.finalist_epochs)
-    for trial in pick_finalists(task.problem, trials, options.finalists):
+        judged = run_search(study, task.new_strategy(), SupernetJudge(task, supernet), trials=trials)
+    recipe, distilled = replace(plan_of(task.config).finalist, epochs=finalist_epochs), []
+    for trial in pick_finalists(task.problem, judged, finalists):
         network = supernet.extract(task.architecture(trial.sample)).to(best_device())
         task.distil(network, outputs, recipe)
-        finalists.append(replace(trial, values={**(trial.values or {}), **tops(network, task.dataset)}))
-    return {"seconds": time.process_time() - began, "points": test_points(task, finalists).tolist()}
+        distilled.append(replace(trial, values={**(trial.values or {}), **tops(network, task.dataset)}))
+    return {"seconds": time.process_time() - began, "points": test_points(task, distilled).tolist()}
 
 
 def trained_apart(task: Task, outputs: np.ndarray, options: argparse.Namespace) -> list[Trial]:
